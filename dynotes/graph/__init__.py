@@ -1,0 +1,1 @@
+"""What every builder stands on: ownership of parameters, shapes, masks, arrays, log-space."""
