@@ -1,0 +1,73 @@
+# `make` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+OUT ?= runs/lm
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+.venv/installed: setup.cfg setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[plot,dev]'
+	@# a self-built engine is kept: the wheel is for those who have none
+	$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("_dynet") is None)' \
+		|| $(BIN)/python -m pip install --quiet '.[cpu]'
+	touch $@
+
+.PHONY: install
+install: .venv/installed  ## make .venv with everything, the CPU engine included
+
+.PHONY: lm
+lm: install  ## train the LSTM language model on the bundled toy language (OUT=runs/lm)
+	$(BIN)/python scripts/lm.py train --preset toy --out $(OUT)
+
+.PHONY: test
+test: install  ## run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: install  ## ruff
+	$(BIN)/ruff check dynotes scripts tests
+	$(BIN)/ruff format --check dynotes scripts tests
+
+.PHONY: types
+types: install  ## mypy
+	$(BIN)/mypy
+
+.PHONY: data
+data: install  ## download and verify what may be downloaded (DYNOTES_DATA=DIR, default ../shared/data)
+	$(BIN)/python -m dynotes.corpora.datasets
+
+.PHONY: toy
+toy: install  ## regenerate data/toy
+	$(BIN)/python -m dynotes.corpora.toy_language --out data/toy
+
+.PHONY: bench-lm
+bench-lm: install  ## training tokens/s beside PyTorch on the same cores
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '.[bench]'
+	$(BIN)/python scripts/bench/lm.py
+
+.PHONY: bench-workers
+bench-workers: install  ## two processes three ways on Penn Treebank: merged, averaged, Hogwild
+	$(BIN)/python scripts/bench/lm.py --hogwild --corpus ptb_lm
+
+.PHONY: dynet-native
+dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
+	PYTHON=$(BIN)/python sh scripts/build_dynet.sh
+
+.PHONY: exp-lm-zaremba exp-lm-tied exp-lm-hour
+exp-lm-zaremba: install  ## 2x200 without dropout, 13 epochs, Penn Treebank
+	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset zaremba-small --out runs/zaremba-small
+exp-lm-tied: install  ## 1x128 untied and tied, 10 epochs, Penn Treebank
+	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset tied-128 --out runs/untied-128
+	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset tied-128 --tie --out runs/tied-128
+exp-lm-hour: install  ## the best found for one hour on two cores, Penn Treebank
+	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset hour --out runs/hour
+
+.PHONY: clean
+clean:  ## remove the virtual environment and caches, not the runs
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Output layers over a large vocabulary: the full softmax and its approximations."""

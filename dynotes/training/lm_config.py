@@ -1,0 +1,185 @@
+"""Every setting of a language-model run, its default, help text and bounds; and the presets.
+
+The command line, the config file and config.json are all made from this one table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+TRAINERS = ("sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam")
+SCHEDULES = ("constant", "zaremba", "plateau", "rollback", "cosine", "linear")
+STRATEGIES = ("restore", "reset", "keep")
+VARIANTS = ("notes", "williams-peng")
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or out of bounds."""
+
+
+def _setting(
+    default: Any,
+    text: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    return field(
+        default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
+    )
+
+
+@dataclass(frozen=True)
+class LmConfig:
+    """Settings of ``scripts/lm.py train``; :func:`checked` verifies every bound."""
+
+    hidden: int = _setting(200, "LSTM units a layer", low=1, high=20000)
+    embed: int = _setting(0, "word-vector size; 0: as hidden", low=0, high=20000)
+    layers: int = _setting(2, "LSTM layers", low=1, high=16)
+    tie: bool = _setting(False, "one table for input and output embeddings (T18)")
+    forget_bias: float = _setting(1.0, "added in the forget gate (T50)", low=-10, high=10)
+    init: str = _setting("uniform:0.1", "uniform:SCALE, xavier, he, orthogonal or dynet (T25, T26)")
+
+    min_count: int = _setting(1, "rarer words become <unk>", low=1)
+    max_vocabulary: int = _setting(0, "largest vocabulary, specials included; 0: no cap", low=0)
+    lower: bool = _setting(False, "lower-case the text")
+    numbers: bool = _setting(False, "replace every number by NNUMB")
+
+    batch_size: int = _setting(20, "columns a process", low=1, high=100000)
+    k1: int = _setting(20, "new time steps an update (T14)", low=1, high=100000)
+    k2: int = _setting(0, "time steps backpropagated through, >= k1; 0: as k1", low=0, high=100000)
+    bptt_variant: str = _setting("notes", "which losses a window counts", choices=VARIANTS)
+    random_lengths: bool = _setting(False, "draw the lengths of segments around k1 (Merity et al.)")
+    zero_state: float = _setting(0.0, "chance to restart a column at a segment (T15)", low=0, high=1)
+
+    dropout_embed: float = _setting(0.0, "word types (T02)", low=0, high=0.999)
+    dropout_x: float = _setting(0.0, "inputs of every layer (T01, T03)", low=0, high=0.999)
+    dropout_h: float = _setting(0.0, "recurrent connections (T03)", low=0, high=0.999)
+    dropout_out: float = _setting(0.0, "output of the last layer (T04)", low=0, high=0.999)
+    variational: bool = _setting(True, "one dropout mask a segment, else a fresh one a step")
+    augmented_gamma: float = _setting(0.0, "weight of the augmented loss, 0: none (T19)", low=0)
+    augmented_tau: float = _setting(1.0, "temperature of the augmented loss (T19)", low=0.01)
+
+    trainer: str = _setting("sgd", "DyNet trainer", choices=TRAINERS)
+    lr: float = _setting(1.0, "learning rate at the start", low=0)
+    momentum: float = _setting(0.9, "of the momentum trainer", low=0, high=0.9999)
+    clip: float = _setting(5.0, "largest gradient norm; 0: no clipping", low=0)
+    epochs: int = _setting(6, "passes over the training text", low=1, high=100000)
+    max_minutes: float = _setting(0.0, "stop after so many minutes of training; 0: never", low=0)
+
+    schedule: str = _setting("constant", "learning rate over time", choices=SCHEDULES)
+    decay: float = _setting(0.5, "factor of zaremba and rollback", low=0.001, high=1)
+    decay_after: int = _setting(4, "zaremba: epochs at the first rate", low=1)
+    decay_threshold: float = _setting(1.0, "plateau: least gain of dev perplexity", low=0)
+    warmup: float = _setting(0.0, "cosine, linear: part of the updates with a rising rate", low=0, high=1)
+    min_lr: float = _setting(0.0, "rollback: stop below it; cosine, linear: last rate as a part of lr", low=0)
+    max_rollbacks: int = _setting(10, "rollback: stop after so many", low=1)
+    rollback_optimizer: str = _setting(
+        "restore", "moments after a rollback (T29)", choices=STRATEGIES
+    )
+    patience: int = _setting(0, "stop after so many epochs without a gain; 0: never", low=0)
+
+    processes: int = _setting(1, "worker processes, each with its own columns", low=1, high=256)
+    sync_every: int = _setting(10, "updates between two merges of the workers", low=1)
+    merge_rate: float = _setting(0.0, "1: average, N: apply all workers' steps; 0: N", low=0)
+    checkpoint_seconds: float = _setting(60.0, "between two checkpoints", low=0)
+    seed: int = _setting(1, "of everything random", low=1, high=2**32 - 1)
+
+    @property
+    def embed_size(self) -> int:
+        """E."""
+        return self.embed or self.hidden
+
+    @property
+    def steps_back(self) -> int:
+        """k2."""
+        return self.k2 or self.k1
+
+    def checked(self) -> LmConfig:
+        """These settings.
+
+        Raises:
+            ConfigError: the first value of a wrong type or out of bounds.
+        """
+        for f in dataclasses.fields(self):
+            _check(f, getattr(self, f.name))
+        if self.steps_back < self.k1:
+            raise ConfigError(f"k2: expected at least k1 = {self.k1}, found {self.k2}")
+        if self.random_lengths and self.steps_back != self.k1:
+            raise ConfigError("random_lengths: needs k2 = k1")
+        if self.merge_rate > self.processes:
+            raise ConfigError(f"merge_rate: at most {self.processes} (processes)")
+        if self.augmented_gamma and not self.tie:
+            raise ConfigError("augmented_gamma: the augmented loss needs tie (T19)")
+        if self.schedule == "rollback" and self.decay >= 1:
+            raise ConfigError("decay: rollback needs a factor below 1")
+        if self.schedule in ("cosine", "linear") and self.min_lr > 1:
+            raise ConfigError(f"min_lr: a part of lr for {self.schedule}, found {self.min_lr}")
+        return self
+
+
+def _check(f: dataclasses.Field[Any], value: Any) -> None:
+    kind, meta = type(f.default), f.metadata
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = {
+        bool: isinstance(value, bool),
+        int: whole,
+        float: whole or isinstance(value, float),
+        str: isinstance(value, str),
+    }[kind]
+    if not fits:
+        raise ConfigError(f"{f.name}: expected {kind.__name__}, found {value!r}")
+    if meta["choices"] and value not in meta["choices"]:
+        raise ConfigError(f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}")
+    if kind in (int, float) and not meta["low"] <= value <= meta["high"]:
+        raise ConfigError(f"{f.name}: expected {meta['low']:g} to {meta['high']:g}, found {value!r}")
+
+
+# What each preset changes of the defaults above.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Zaremba, Sutskever & Vinyals 2014, the non-regularised model.
+    "zaremba-small": dict(
+        hidden=200, layers=2, init="uniform:0.1", batch_size=20, k1=20, clip=5.0, lr=1.0,
+        epochs=13, schedule="zaremba", decay_after=4, decay=0.5,
+    ),
+    # The same paper's medium model.
+    "zaremba-medium": dict(
+        hidden=650, layers=2, init="uniform:0.05", batch_size=20, k1=35, clip=5.0, lr=1.0,
+        epochs=39, schedule="zaremba", decay_after=6, decay=1 / 1.2, variational=False,
+        dropout_x=0.5, dropout_out=0.5,
+    ),
+    # The sizes of a DyNet example's published pair of runs; add --tie for the second of it.
+    "tied-128": dict(
+        hidden=128, layers=1, init="uniform:0.1", batch_size=20, k1=20, clip=5.0, lr=1.0,
+        epochs=10, schedule="zaremba", decay_after=4, decay=0.6,
+    ),
+    # The best found for one hour on two cores.
+    "hour": dict(
+        hidden=320, layers=2, tie=True, init="uniform:0.08", batch_size=20, k1=35, clip=5.0,
+        lr=1.0, epochs=26, schedule="cosine", processes=2, max_minutes=59.0,
+        dropout_x=0.25, dropout_out=0.25, dropout_embed=0.05,
+    ),
+}  # fmt: skip
+
+
+def resolve(
+    preset: Optional[str], file: Mapping[str, Any], command_line: Mapping[str, Any]
+) -> LmConfig:
+    """Defaults, then the preset, then the config file, then the command line.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a bad value.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
+    known = {f.name for f in dataclasses.fields(LmConfig)}
+    unknown = sorted(set(file) - known)
+    if unknown:
+        raise ConfigError(f"unknown setting {unknown[0]!r}")
+    values = {**(PRESETS[preset] if preset else {}), **file, **command_line}
+    return LmConfig(**values).checked()

@@ -1,0 +1,340 @@
+"""A training run of a language model: epochs, dev set, checkpoints, several processes, resuming.
+
+Every random draw is a function of (seed, update, worker), so the state of a run is its position,
+the parameters, the optimizer's statistics and the carried LSTM state; a run that was killed and
+resumed ends with the same bits as one that was not.
+
+Note: Tips in Training / Tuning on the Development Set (T27, T28, T29)
+Note: Tips in Training / Truncated Backprop (T14)
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from dynotes.corpora.bptt import columns
+from dynotes.corpora.errors import InputError
+from dynotes.tips.dev_tuning import EarlyStopping
+from dynotes.tips.divergences import perplexity
+from dynotes.tips.truncated_bptt import Window, random_lengths, windows
+from dynotes.training.lm_config import LmConfig
+from dynotes.training.lm_data import LmData
+from dynotes.training.lm_evaluate import stream_nll
+from dynotes.training.lm_model import OwnedLm, new_model, save_model
+from dynotes.training.lm_step import LmStepper
+from dynotes.training.model_file import read_arrays, write_arrays
+from dynotes.training.optimizer_state import load_state, roll_back, save_state
+from dynotes.training.run_folder import RunFolder, Stopwatch
+from dynotes.training.trainers import make_schedule, make_trainer
+from dynotes.training.workers import Workers
+
+EVALUATION_COLUMNS = 20
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the checkpoint is written, the program should end with status 130."""
+
+
+@dataclass
+class Position:
+    """Where a run is, as plain JSON values."""
+
+    epoch: int = 0  # finished epochs
+    window: int = 0  # finished windows of the current one
+    update: int = 0  # updates since the start
+    rate: float = 0.0  # the schedule's base rate
+    nats: float = 0.0  # of this epoch so far, this worker's columns
+    tokens: int = 0
+    train_seconds: float = 0.0
+    run_seconds: float = 0.0
+    trained_tokens: int = 0  # of all workers, all epochs
+    best: float = math.inf
+    best_epoch: int = 0
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class LmRun:
+    """One run; :meth:`train` does all of it.
+
+    Args:
+        config, data: settings and texts.
+        folder: where everything is written; it exists.
+        say: called with one line of text an epoch.
+        progress: called with (epoch, tokens, tokens of an epoch, nats a token) now and then.
+    """
+
+    def __init__(
+        self,
+        config: LmConfig,
+        data: LmData,
+        folder: RunFolder,
+        *,
+        say: Callable[[str], None] = print,
+        progress: Callable[[int, int, int, float], None] = lambda *_: None,
+    ) -> None:
+        self.config, self.data, self.folder = config, data, folder
+        self.say, self.progress = say, progress
+        self.owned: OwnedLm = new_model(config, len(data.vocabulary))
+        self.trainer = make_trainer(config, self.owned.pc)
+        self.schedule = make_schedule(config)
+        self.stopping = EarlyStopping(config.patience or config.epochs)
+        self.at = Position(rate=config.lr)
+        self.state = self.owned.model.zero_state(config.batch_size)
+        train = data.texts["train"].ids
+        self.columns = columns(train, config.processes * config.batch_size, data.eos_id)
+        self._interrupted = False
+        self._watch, self._began, self._saved = Stopwatch(), time.perf_counter(), 0.0
+
+    def train(self, *, resume: bool = False) -> Position:
+        """Train to the end, from the start or from the folder's checkpoint.
+
+        Raises:
+            Interrupted: Ctrl-C.
+            TrainingError: see lm_step.
+            InputError: a damaged checkpoint, or one of other settings.
+        """
+        several = self.config.processes > 1
+        views = self.owned.flat_views() if several else []
+        workers = Workers(
+            self.config.processes, views, self.config.merge_rate or self.config.processes
+        )
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            with workers.running():
+                self._epochs(workers, resume)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return self.at
+
+    def _epochs(self, workers: Workers, resume: bool) -> None:
+        self.workers = workers
+        self.stepper = LmStepper(
+            self.owned.model, self.trainer, self.columns, self.config, workers.rank
+        )
+        if resume:
+            self._load()
+        workers.adopt()
+        self._watch = Stopwatch(self.at.train_seconds)
+        self._began = time.perf_counter() - self.at.run_seconds
+        self._saved = time.perf_counter()
+        while not self.at.finished:
+            self._one_epoch()
+            self._after_epoch()
+            self._save()
+
+    def _one_epoch(self) -> None:
+        plan = list(self._plan())
+        period = self.config.sync_every if self.workers.processes > 1 else 1
+        self._watch.start()
+        for number in range(self.at.window, len(plan)):
+            window, scale = plan[number]
+            progress = min(1.0, (self.at.epoch + number / len(plan)) / self.config.epochs)
+            rate = self.schedule.at(self.at.rate, progress) * scale
+            result = self.stepper.step(window, self.state, self.at.update, rate)
+            self.state = result.state
+            at = self.at
+            at.nats, at.tokens = at.nats + result.nats, at.tokens + result.tokens
+            at.update, at.window = at.update + 1, number + 1
+            self._report(plan)
+            if at.update % period == 0 or at.window == len(plan):
+                self.workers.merge()
+                if self._look_around(last=at.window == len(plan)):
+                    break
+        self._watch.stop()
+
+    def _plan(self) -> Iterator[tuple[Window, float]]:
+        """The windows of the current epoch and the factor of the rate in each."""
+        config, n = self.config, len(self.columns)
+        drawn = None
+        if config.random_lengths:
+            rng = np.random.default_rng((config.seed, 1, self.at.epoch))
+            drawn = list(random_lengths(n, config.k1, rng))
+        plan = windows(
+            n,
+            config.k1,
+            config.steps_back,
+            config.bptt_variant,
+            None if drawn is None else [d.length for d in drawn],
+        )
+        for number, window in enumerate(plan):
+            yield window, 1.0 if drawn is None else drawn[number].rate_scale
+
+    def _look_around(self, *, last: bool) -> bool:
+        """Checkpoint if it is time to; True if the time given for training is over.
+
+        Raises:
+            Interrupted: Ctrl-C was pressed.
+        """
+        now = time.perf_counter()
+        due = now - self._saved >= self.config.checkpoint_seconds and not last
+        late = 0 < self.config.max_minutes * 60 <= now - self._began
+        lead = self.workers.lead
+        stop, save, over = self.workers.total(
+            lead and self._interrupted, lead and due, lead and late
+        )
+        if stop or (save and not over):
+            self._watch.stop()
+            self._save()
+            self._watch.start()
+        if stop:
+            raise Interrupted
+        if over:
+            self.at.finished = True
+        return bool(over)
+
+    def _after_epoch(self) -> None:
+        """Dev set, learning rate, best model, history."""
+        at, config = self.at, self.config
+        nats, tokens = self.workers.total(at.nats, at.tokens)
+        dev = self.evaluate("dev")
+        at.epoch += 1
+        at.trained_tokens += int(tokens)
+        at.train_seconds = self.workers.from_lead(self._watch.seconds)
+        if dev < at.best or at.best_epoch == 0:
+            at.best, at.best_epoch = dev, at.epoch
+            self._save_best()
+        entry = {
+            "epoch": at.epoch,
+            "update": at.update,
+            "lr": at.rate,
+            "train_perplexity": perplexity(nats, int(tokens)),
+            "dev_perplexity": dev,
+            "tokens": int(tokens),
+            "train_seconds": round(at.train_seconds, 2),
+            "tokens_per_second": round(at.trained_tokens / max(at.train_seconds, 1e-9), 1),
+        }
+        at.history = [*at.history, entry]
+        action = self.schedule.after_epoch(at.epoch, at.rate, dev)
+        at.rate = action.rate
+        verdict = self.stopping.update(dev)
+        if action.rollback:
+            self._roll_back()
+        if action.stop or (config.patience and verdict.stop) or at.epoch >= config.epochs:
+            at.finished = True
+        at.window, at.nats, at.tokens = 0, 0.0, 0
+        self.state = self.owned.model.zero_state(config.batch_size)
+        if self.workers.lead:
+            best = " (best)" if at.best_epoch == at.epoch else ""
+            self.say(
+                f"epoch {at.epoch}/{config.epochs}  lr {entry['lr']:.4g}  "
+                f"train {entry['train_perplexity']:.2f}  dev {dev:.2f}{best}  "
+                f"{entry['tokens_per_second']:.0f} tokens/s  {at.train_seconds:.0f} s"
+            )
+
+    def evaluate(self, part: str) -> float:
+        """Perplexity of a text, its columns shared by the workers; the same value in each."""
+        text = self.data.texts[part]
+        only = range(self.workers.rank, EVALUATION_COLUMNS, self.workers.processes)
+        nll = stream_nll(
+            self.owned.model, text.ids, self.data.eos_id, columns=EVALUATION_COLUMNS, only=only
+        )
+        mine = ~np.isnan(nll)
+        nats, tokens = self.workers.total(float(nll[mine].sum()), int(mine.sum()))
+        return perplexity(nats, int(tokens))
+
+    def _save_best(self) -> None:
+        if self.workers.lead:
+            text = {"lower": self.config.lower, "numbers": self.config.numbers}
+            save_model(self.folder.model, self.owned, self.data.vocabulary, text)
+        if self._restores_moments:
+            path = self.folder.best_optimizer(self.workers.rank)
+            write_arrays(path, {"optimizer": _bytes(save_state(self.trainer))}, None)
+        self.workers.barrier()
+
+    @property
+    def _restores_moments(self) -> bool:
+        return self.config.schedule == "rollback" and self.config.rollback_optimizer == "restore"
+
+    def _roll_back(self) -> None:
+        """Best parameters, and the optimizer's statistics by the strategy of the settings (T29)."""
+        self.owned.restore(read_arrays(self.folder.model)[0])
+        state = None
+        if self._restores_moments:
+            path = self.folder.best_optimizer(self.workers.rank)
+            state = read_arrays(path)[0]["optimizer"].tobytes()
+        self.trainer = roll_back(
+            self.config.rollback_optimizer,
+            self.trainer,
+            state=state,
+            new_trainer=lambda: make_trainer(self.config, self.owned.pc),
+        )
+        self.stepper.trainer = self.trainer
+        self.workers.adopt()
+
+    def _save(self) -> None:
+        """Write the checkpoint; the lead's file is the one that makes it valid."""
+        at = self.at
+        at.train_seconds = self._watch.seconds
+        at.run_seconds = time.perf_counter() - self._began
+        meta = {
+            "position": vars(at),
+            "schedule": self.schedule.state_dict(),
+            "stopping": self.stopping.state_dict(),
+        }
+        arrays = {f"state-{i}": a for i, a in enumerate(self.state)}
+        arrays["optimizer"] = _bytes(self._moments())
+        if self.workers.lead:
+            arrays.update({f"parameter {n}": a for n, a in self.owned.arrays().items()})
+        else:
+            write_arrays(
+                self.folder.worker_checkpoint(self.workers.rank, at.update), arrays, meta
+            )
+        self.workers.barrier()
+        if self.workers.lead:
+            write_arrays(self.folder.checkpoint, arrays, meta)
+            self.folder.remove_old_workers(at.update)
+            self.folder.write_log(at.history)
+        self.workers.barrier()
+        self._saved = time.perf_counter()
+
+    def _moments(self) -> bytes:
+        return b"" if self.config.trainer == "sgd" else save_state(self.trainer)
+
+    def _load(self) -> None:
+        path = self.folder.checkpoint
+        arrays, meta = read_arrays(path)
+        try:
+            at = Position(**meta["position"])
+            parameters = {
+                name[len("parameter ") :]: a
+                for name, a in arrays.items()
+                if name.startswith("parameter ")
+            }
+            self.owned.restore(parameters)
+            if not self.workers.lead:
+                path = self.folder.worker_checkpoint(self.workers.rank, at.update)
+                arrays, meta = read_arrays(path)
+                at = Position(**meta["position"])
+            self.schedule.load_state_dict(meta["schedule"])
+            self.stopping.load_state_dict(meta["stopping"])
+            moments = arrays["optimizer"].tobytes()
+            if moments:
+                load_state(self.trainer, moments)
+            self.state = [arrays[f"state-{i}"] for i in range(len(self.state))]
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(path, f"a checkpoint of other settings, or damaged ({error})") from None
+        self.at = at
+
+    def _report(self, plan: list[tuple[Window, float]]) -> None:
+        if self.workers.lead:
+            at, processes = self.at, self.workers.processes
+            whole = len(self.data.texts["train"].ids)
+            done = int(whole * at.window / len(plan))
+            self.progress(at.epoch + 1, done, whole, at.nats / max(at.tokens, 1))
+
+    def _interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+
+
+def _bytes(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8)

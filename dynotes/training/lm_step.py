@@ -1,0 +1,146 @@
+"""One update of a language model: a window of truncated backprop, forward, backward, state kept.
+
+    loss = 1/B sum_t sum_b -log P(w_tb | ...)        summed over time, averaged over columns
+
+Note: Tips in Training / Truncated Backprop (T14, T15)
+Paper: Zaremba et al. 2014 (the sum over time is what makes a learning rate of 1 right)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+import dynet as dy
+import numpy as np
+
+from dynotes.corpora.bptt import Columns
+from dynotes.graph.arrays import feed, scalar
+from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.tips.lstm_sequence import Rates
+from dynotes.tips.tied_embeddings import augmented_loss
+from dynotes.tips.truncated_bptt import Window, zero_columns
+from dynotes.training.lm_config import LmConfig
+from dynotes.training.lm_evaluate import read_states
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: a loss or gradient that is no number, or no memory."""
+
+
+class StepResult(NamedTuple):
+    """What a window leaves behind."""
+
+    nats: float  # summed -log P of the counted tokens, augmented loss excluded
+    tokens: int
+    state: list[np.ndarray]
+
+
+class LmStepper:
+    """Updates one model from the columns of one worker; randomness is a function of the step.
+
+    Args:
+        model, trainer: what is trained, and DyNet's trainer of its collection.
+        columns: all columns of all workers.
+        config: the settings.
+        rank: this worker's number; it reads columns rank * B to rank * B + B - 1.
+    """
+
+    def __init__(
+        self, model: LstmLm, trainer: Any, columns: Columns, config: LmConfig, rank: int = 0
+    ) -> None:
+        self.model, self.trainer, self.columns, self.config = model, trainer, columns, config
+        self.rank = rank
+        first = rank * config.batch_size
+        self._mine = slice(first, first + config.batch_size)
+        self._rates = Rates(
+            embed=config.dropout_embed,
+            x=config.dropout_x,
+            h=config.dropout_h,
+            out=config.dropout_out,
+            shared=config.variational,
+        ).checked()
+        self._random = any(self._rates[:4]) or config.zero_state > 0
+
+    def step(
+        self, window: Window, state: Sequence[np.ndarray], number: int, rate: float
+    ) -> StepResult:
+        """Train on one window.
+
+        Args:
+            window: its rows, and from which row on losses count.
+            state: carried values at its first row.
+            number: of this update since the start of training; with the seed and the rank it
+                determines every random draw.
+            rate: learning rate.
+
+        Raises:
+            TrainingError: see the class.
+        """
+        rng = self._rng(number)
+        if self.config.zero_state:
+            state = zero_columns(state, self.config.zero_state, rng)
+        rows = self.columns.rows(window.start, window.stop)
+        inputs, targets = rows.inputs[:, self._mine], rows.targets[:, self._mine]
+        keep = np.ones(targets.shape, bool) if rows.keep is None else rows.keep[:, self._mine]
+        if window.loss_from > window.start or rows.keep is not None:
+            keep = keep.copy()
+            keep[: window.loss_from - window.start] = False
+        try:
+            return self._update(inputs, targets, keep, window, state, rng, rate)
+        except (RuntimeError, MemoryError) as error:
+            dy.renew_cg()
+            raise TrainingError(f"update {number + 1}: {error}") from error
+
+    def _update(
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        keep: np.ndarray,
+        window: Window,
+        state: Sequence[np.ndarray],
+        rng: Optional[np.random.Generator],
+        rate: float,
+    ) -> StepResult:
+        dy.renew_cg()
+        segment = self.model.segment(
+            inputs, state, rates=self._rates, rng=rng, save_at=window.save_at - window.start or None
+        )
+        nll = self.model.nll(segment, targets)
+        if not keep.all():
+            nll = dy.cmult(nll, feed(keep.ravel()[None, :].astype(np.float32), batched=True))
+        total = dy.sum_batches(nll)
+        loss = total * (1 / targets.shape[1])
+        if self.config.augmented_gamma:
+            loss = loss + self._augmented(segment.scores, targets, keep)
+        nats = scalar(total)
+        if not math.isfinite(nats):
+            raise TrainingError(f"the loss is {nats}; lower the learning rate or clip")
+        loss.backward()
+        self.trainer.learning_rate = rate
+        self.trainer.update()
+        after = list(state) if window.save_at == window.start else read_states(segment.states)
+        return StepResult(nats, int(keep.sum()), after)
+
+    def _augmented(
+        self, h: dy.Expression, targets: np.ndarray, keep: np.ndarray
+    ) -> dy.Expression:
+        config = self.config
+        extra = augmented_loss(
+            self.model.output.scores(h),
+            self.model.output,
+            targets.ravel(),
+            tau=config.augmented_tau,
+            gamma=config.augmented_gamma,
+        )
+        counted = feed(keep.ravel()[None, :].astype(np.float32), batched=True)
+        return dy.sum_batches(dy.cmult(extra, counted)) * (1 / targets.shape[1])
+
+    def _rng(self, number: int) -> Optional[np.random.Generator]:
+        """The draws of one update; DyNet's own generator is set to the same point."""
+        if not self._random:
+            return None
+        seed = np.random.SeedSequence((self.config.seed, number, self.rank))
+        dy.reset_random_seed(int(seed.generate_state(1)[0]) or 1)
+        return np.random.default_rng(seed)
