@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Train, evaluate and sample an LSTM language model.
 
-    python scripts/lm.py train --out runs/lm             on the bundled toy language
-    python scripts/lm.py evaluate runs/lm FILE
-    python scripts/lm.py generate runs/lm
+python scripts/lm.py train --out runs/lm             on the bundled toy language
+python scripts/lm.py evaluate runs/lm FILE
+python scripts/lm.py generate runs/lm
 """
 
 from __future__ import annotations
@@ -36,21 +36,50 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--out", type=FILE, default=Path("runs/lm"), show_default=True, metavar="DIR",
-              help="Folder of the run; it must not hold one already.")
-@click.option("--resume", type=FILE, metavar="DIR",
-              help="Continue the run in DIR from its checkpoint; takes no other setting.")
-@click.option("--corpus", type=click.Choice(CORPORA), default=None, metavar="|".join(CORPORA),
-              help="A known corpus.  [default: toy, unless --train is given]")
-@click.option("--data-dir", type=FILE, metavar="DIR",
-              help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]")
-@click.option("--train", type=FILE, metavar="FILE", help="Training text, a sentence a line, or .gz.")
+@click.option(
+    "--out",
+    type=FILE,
+    default=Path("runs/lm"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the run; it must not hold one already.",
+)
+@click.option(
+    "--resume",
+    type=FILE,
+    metavar="DIR",
+    help="Continue the run in DIR from its checkpoint; takes no other setting.",
+)
+@click.option(
+    "--corpus",
+    type=click.Choice(CORPORA),
+    default=None,
+    metavar="|".join(CORPORA),
+    help="A known corpus.  [default: toy, unless --train is given]",
+)
+@click.option(
+    "--data-dir",
+    type=FILE,
+    metavar="DIR",
+    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+)
+@click.option(
+    "--train", type=FILE, metavar="FILE", help="Training text, a sentence a line, or .gz."
+)
 @click.option("--dev", type=FILE, metavar="FILE", help="Development text; needed with --train.")
 @click.option("--test", type=FILE, metavar="FILE", help="Test text, read once at the end.")
-@click.option("--vocabulary", type=FILE, metavar="FILE",
-              help="Word list, one a line.  [default: the words of the training text]")
-@click.option("--preset", type=click.Choice(list(PRESETS)), metavar="|".join(PRESETS),
-              help="Settings to start from.")
+@click.option(
+    "--vocabulary",
+    type=FILE,
+    metavar="FILE",
+    help="Word list, one a line.  [default: the words of the training text]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    metavar="|".join(PRESETS),
+    help="Settings to start from.",
+)
 @click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML.")
 @settings_options(LmConfig)
 @dynet_options
@@ -85,10 +114,20 @@ def train(**options: Any) -> None:
 @main.command()
 @click.argument("model", type=FILE, metavar="RUN_OR_MODEL")
 @click.argument("text", type=FILE, required=False, metavar="[FILE]")
-@click.option("--columns", type=click.IntRange(1, 10000), default=20, show_default=True,
-              metavar="N", help="Stretches scored side by side; 1 is a single pass.")
-@click.option("--per-sentence", type=FILE, metavar="FILE",
-              help="Write line number, tokens, nats and perplexity of every line there (TSV).")
+@click.option(
+    "--columns",
+    type=click.IntRange(1, 10000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Stretches scored side by side; 1 is a single pass.",
+)
+@click.option(
+    "--per-sentence",
+    type=FILE,
+    metavar="FILE",
+    help="Write line number, tokens, nats and perplexity of every line there (TSV).",
+)
 @dynet_options
 def evaluate(
     model: Path, text: Optional[Path], columns: int, per_sentence: Optional[Path], **options: Any
@@ -104,17 +143,46 @@ def evaluate(
 
 @main.command()
 @click.argument("model", type=FILE, metavar="RUN_OR_MODEL")
-@click.option("--sentences", type=click.IntRange(1, 100000), default=10, show_default=True,
-              metavar="N", help="How many sentences.")
+@click.option(
+    "--sentences",
+    type=click.IntRange(1, 100000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many sentences.",
+)
 @click.option("--prompt", default="", metavar="TEXT", help="Words every sentence begins with.")
-@click.option("--temperature", type=click.FloatRange(0, 1000, min_open=True), default=1.0,
-              show_default=True, metavar="X", help="Below 1 bolder, above 1 wilder.")
-@click.option("--top-k", type=click.IntRange(1), default=None, metavar="N",
-              help="Draw from the N most probable words only.  [default: all]")
-@click.option("--max-words", type=click.IntRange(1, 100000), default=60, show_default=True,
-              metavar="N", help="Cut a sentence after so many words.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
-              metavar="N", help="Of the draws.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Below 1 bolder, above 1 wilder.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Draw from the N most probable words only.  [default: all]",
+)
+@click.option(
+    "--max-words",
+    type=click.IntRange(1, 100000),
+    default=60,
+    show_default=True,
+    metavar="N",
+    help="Cut a sentence after so many words.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of the draws.",
+)
 @dynet_options
 def generate(model: Path, seed: int, **options: Any) -> None:
     """Sample sentences, one a line; the last line of output is a JSON summary."""

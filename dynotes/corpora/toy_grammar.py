@@ -1,83 +1,46 @@
 """The rules of the toy language: a probabilistic grammar that is read from left to right.
 
-Every choice of the grammar shows in the very next word (the grammar is LL(1)), so a sentence has
-one derivation at most.  Whatever a later word depends on (number, gender, semantic class, topic) is
-kept in the nonterminal, whose name is a tuple; nesting counts up to ``max_depth``, so that
-no nonterminal is its own descendant and every expectation is a finite sum.
-
-    sentence -> open_e clause close_e                        (e is remembered over all the clause)
-    clause   -> subject predicate [late relative clause]     (extraposed: crosses the verb)
+    sentence  -> open_e subject predicate [late relative clause] close_e
     subject, object -> pronoun | article [adjective] noun [relative clause]
-    predicate -> verb [adverb] [preposition phrase] [object | that clause]
+    predicate -> verb [adverb] [preposition article [adjective] noun] [object | that clause]
 
-Note: none (the embedded default corpus of the scripts)
+Every choice shows in the very next word (the grammar is LL(1)), so a sentence has one derivation
+at most.  What later words depend on is kept in the name of the nonterminal, a tuple: evidential e,
+class c (gender) and number n of the subject, topics, depth.  Depth counts clauses in clauses up to
+``max_depth``, so no nonterminal is its own descendant and every expectation is a finite sum.
+
+The evidential particle governs the tense of every verb and must be echoed at the end; verbs agree
+in number with a subject that a relative clause may separate from them; a late relative clause
+stands behind the verb, which its arc crosses.
+
+Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple, Union
 
-from dynotes.corpora.toy_lexicon import NO_TOPIC, Cell, Lexicon, normalised
+from dynotes.corpora.toy_lexicon import NO_TOPIC, Cell, Lexicon, ToySizes, normalised
 
-NO_CLASS = -1
-MAIN, EMBEDDED, GAP = "main", "embedded", "gap"  # GAP: relative clause on its object
-CASE = {"subj": 0, "obj": 1, "obl": 1}
+MAIN, EMBEDDED, GAP = "main", "embedded", "gap"  # GAP: a relative clause on its object
+CASE = {"subj": 0, "obj": 1, "obl": 2}
 LABEL = {"subj": "nsubj", "obj": "obj", "obl": "obl"}
 
 
-@dataclass(frozen=True)
-class ToySizes:
-    """Numbers of stems and probabilities of choices; a choice of probability 0 is no rule."""
-
-    n_classes: int = 5
-    n_paired: int = 2  # classes whose nouns inflect for gender
-    n_topics: int = 7
-    n_paired_nouns: int = 40
-    n_nouns: int = 24  # stems of a gender
-    n_adjectives: int = 14  # a class
-    n_transitive: int = 20  # a class
-    n_intransitive: int = 14  # a class
-    n_saying: int = 12
-    n_time: int = 20  # a tense
-    n_manner: int = 30
-    n_prepositions: int = 6
-    n_evidentials: int = 2
-    max_depth: int = 2
-    zipf: float = 1.2
-    bond: float = 0.6
-    p_definite: float = 0.6
-    p_feminine: float = 0.45
-    p_plural: float = 0.35
-    p_pronoun: float = 0.2
-    p_adjective: float = 0.35
-    p_adverb: float = 0.25
-    p_adjunct: float = 0.2
-    p_relative: float = 0.15
-    p_late: float = 0.12
-    p_gap_object: float = 0.4
-    p_saying: float = 0.25
-    p_transitive: float = 0.6
-    p_time: float = 0.5  # of the adverbs
-    class_bond: float = 0.8
-    adjective_bond: float = 6.0
-    p_past: tuple[float, ...] = (0.9, 0.15)  # by evidential
-
-
 class Word(NamedTuple):
-    """A terminal: a form of ``cell``, in the topic ``context`` of the word before.
+    """A terminal: a form of ``cell``, governed by the topic ``context``.
 
-    ``sets`` names the word within its clause, ``head`` is the name of its head; head "" is the
-    anchor of the clause, with the clause's own label.
+    Words of a clause know each other by name: ``head`` is the name of the head, ``name`` the own
+    one if anything depends on it.  The verb has no ``label``: it hangs where its clause does.
     """
 
     cell: Cell
     context: int
     head: str
     label: str
-    sets: str
+    name: str
 
 
 class Clause(NamedTuple):
@@ -89,20 +52,18 @@ class Clause(NamedTuple):
 
 
 Symbol = Union[Word, Clause, tuple]
+Choice = tuple[float, Sequence[Symbol]]
 
 
 class Rule(NamedTuple):
-    """P(rule | nonterminal) and what it is rewritten to."""
+    """P(rule | nonterminal) and what the nonterminal is rewritten to."""
 
     probability: float
     symbols: tuple[Symbol, ...]
 
 
-Choice = tuple[float, Sequence[Symbol]]
-
-
 def prefer(n: int, favourite: int, bond: float) -> list[float]:
-    """``bond`` for the favourite, the rest shared equally by the n - 1 others."""
+    """``bond`` for the favourite (modulo n), the rest shared equally by the n - 1 others."""
     if n == 1:
         return [1.0]
     return [bond if i == favourite % n else (1 - bond) / (n - 1) for i in range(n)]
@@ -114,9 +75,9 @@ def fixed(name: str, inflection: tuple, head: str, label: str) -> Word:
 
 
 class ToyGrammar:
-    """``rules(nonterminal)`` of the language; ``START`` is the sentence.
+    """``rules(nonterminal)``; the sentence is ``START``.
 
-    The method ``_x(a, b)`` yields the (probability, symbols) of the nonterminal ("x", a, b).
+    The method ``_x(a, b)`` yields (probability, symbols) for the nonterminal ("x", a, b).
     """
 
     START = Clause(("sentence",), "", "root")
@@ -133,126 +94,123 @@ class ToyGrammar:
         return self._rules[symbol]
 
     def _sentence(self) -> Iterator[Choice]:
-        for e in range(self.sizes.n_evidentials):
-            opening = fixed("OPEN", (e,), "verb", "discourse")
-            closing = fixed("CLOSE", (e,), "verb", "discourse")
-            clause = ("nominal", ("subj", (MAIN, e), 0))
-            yield 1 / self.sizes.n_evidentials, (opening, clause, closing)
+        n = self.sizes.n_evidentials
+        for e in range(n):
+            opening, closing = (fixed(x, (e,), "verb", "discourse") for x in ("OPEN", "CLOSE"))
+            yield 1 / n, (opening, ("nominal", ("subj", MAIN, e, 0, 0)), closing)
 
     def _nominal(self, slot: tuple) -> Iterator[Choice]:
-        """slot: ("subj", kind of clause, depth), ("obj", verb class, depth) or ("obl", adp)."""
-        s, (role, kind, depth) = self.sizes, slot
-        p_pronoun = 0.0 if role == "obl" else s.p_pronoun
-        for g, n in product((0, 1), (0, 1)):
-            p = (1 - s.p_feminine, s.p_feminine)[g] * (1 - s.p_plural, s.p_plural)[n]
-            pronoun = Word(Cell(("PRON",), NO_TOPIC, (g, n, CASE[role])), NO_TOPIC, "verb",
-                           LABEL[role], role)
-            after = [("predicate", kind, depth, g, n, 0, NO_TOPIC, False)] if role == "subj" else []
-            yield p * p_pronoun, [pronoun, *after]
-            for d, p_article in enumerate((s.p_definite, 1 - s.p_definite)):
-                article = fixed("DET", (d, g, n), role, "det")
-                yield p * (1 - p_pronoun) * p_article, (article, ("bar", slot, g, n))
+        """slot: (role, kind of clause, evidential, depth, what selects the class)."""
+        s, role = self.sizes, slot[0]
+        for c, p_class in enumerate(self._classes(slot)):
+            for n, p_number in enumerate((1 - s.p_plural, s.p_plural)):
+                p, cell = p_class * p_number, Cell(("PRON",), NO_TOPIC, (c, n, CASE[role]))
+                pronoun = Word(cell, NO_TOPIC, "verb", LABEL[role], role)
+                yield p * s.p_pronoun, (pronoun, ("pronoun", slot, c, n))
+                article = fixed("DET", (c, n, CASE[role]), role, "det")
+                yield p * (1 - s.p_pronoun), (article, ("phrase", slot, c, n))
 
-    def _bar(self, slot: tuple, g: int, n: int) -> Iterator[Choice]:
-        yield 1 - self.sizes.p_adjective, [("noun", slot, g, n, NO_CLASS, NO_TOPIC)]
-        for a, p_class in enumerate(self._classes(slot, NO_CLASS)):
+    def _pronoun(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
+        yield 1.0, [("verb", *slot[1:], c, n, NO_TOPIC)] if slot[0] == "subj" else []
+
+    def _phrase(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
+        p = self.sizes.p_adjective
+        yield 1 - p, [("noun", slot, c, n, NO_TOPIC)]
+        for a, p_family in enumerate(prefer(self.sizes.n_classes, c, self.sizes.class_bond)):
             for topic, p_topic in self.lexicon.topics(("A", a)):
-                adjective = Word(Cell(("A", a), topic, (g, n)), NO_TOPIC, slot[0], "amod", "")
-                p = self.sizes.p_adjective * p_class * p_topic
-                yield p, (adjective, ("noun", slot, g, n, a, topic))
+                adjective = Word(Cell(("A", a), topic, (c, n)), NO_TOPIC, slot[0], "amod", "")
+                yield p * p_family * p_topic, (adjective, ("noun", slot, c, n, topic))
 
-    def _noun(self, slot: tuple, g: int, n: int, a: int, context: int) -> Iterator[Choice]:
-        for c, p in enumerate(self._classes(slot, a)):
-            yield p, [("stem", slot, g, n, c, context)]
+    def _noun(self, slot: tuple, c: int, n: int, context: int) -> Iterator[Choice]:
+        role = slot[0]
+        for topic, p in self.lexicon.topics(("N", c), context):
+            noun = Word(Cell(("N", c), topic, (n,)), context, "verb", LABEL[role], role)
+            yield p, (noun, ("after", slot, c, n, topic))
 
-    def _stem(self, slot: tuple, g: int, n: int, c: int, context: int) -> Iterator[Choice]:
-        family, role = ("N", c, g), slot[0]
-        for topic, p in self.lexicon.topics(family, context):
-            cell = Cell(family, topic, (n,))
-            noun = Word(cell, context, "verb", LABEL[role], role)
-            yield p, [noun, ("after", slot, g, n, c, topic)]
-
-    def _after(self, slot: tuple, *noun: int) -> Iterator[Choice]:
-        """What follows a noun (gender, number, class, topic): a relative clause, the predicate."""
-        role, kind, depth = slot
+    def _after(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
+        """What follows a noun: its relative clause; after a subject, the verb."""
+        role, kind, e, depth, _ = slot
         nested = role != "obl" and depth < self.sizes.max_depth
         p = self.sizes.p_relative if nested else 0.0
-        relative = Clause(("relative", "REL", kind[0 if role == "obj" else 1], depth + 1, *noun), role, "acl:relcl")
-        if role == "subj":
-            yield p, [relative, ("predicate", kind, depth, *noun, False)]
-            yield 1 - p, [("predicate", kind, depth, *noun, nested and kind[0] == MAIN)]
-        else:
-            yield p, [relative]
-            yield 1 - p, []
+        relative = Clause(("relative", "REL", e, depth + 1, c, n, topic), role, "acl:relcl")
+        verb = [("verb", *slot[1:], c, n, topic)] if role == "subj" else []
+        late = [("late", e, c, n, topic)] if role == "subj" and kind == MAIN and nested else []
+        yield p, [relative, *verb]
+        yield 1 - p, [*verb, *late]
 
-    def _relative(self, marker: str, e: int, depth: int, g: int, n: int, c: int, topic: int):
-        p_object = self.sizes.p_gap_object
-        subject, thing = (fixed(marker, (n, k), "verb", ("nsubj", "obj")[k]) for k in (0, 1))
-        yield 1 - p_object, (subject, ("verb", (EMBEDDED, e), depth, n, c, topic))
-        yield p_object, (thing, ("nominal", ("subj", (GAP, e, c), depth)))
+    def _relative(
+        self, marker: str, e: int, depth: int, c: int, n: int, topic: int
+    ) -> Iterator[Choice]:
+        as_subject, as_object = (
+            fixed(marker, (n, k), "verb", label) for k, label in enumerate(("nsubj", "obj"))
+        )
+        p = self.sizes.p_gap_object
+        yield 1 - p, (as_subject, ("verb", EMBEDDED, e, depth, 0, c, n, topic))
+        yield p, (as_object, ("nominal", ("subj", GAP, e, depth, c)))
 
-    def _late(self, e: int, *noun: int) -> Iterator[Choice]:
-        yield self.sizes.p_late, [Clause(("relative", "LATE", e, 1, *noun), "subj", "acl:relcl")]
-        yield 1 - self.sizes.p_late, []
+    def _late(self, e: int, c: int, n: int, topic: int) -> Iterator[Choice]:
+        p = self.sizes.p_late
+        yield p, [Clause(("relative", "LATE", e, 1, c, n, topic), "subj", "acl:relcl")]
+        yield 1 - p, []
 
-    def _predicate(self, kind: tuple, depth: int, g: int, n: int, c: int, topic: int, open_: bool):
-        late = [("late", kind[1], g, n, c, topic)] if open_ else []
-        yield 1.0, [("verb", kind, depth, n, c, topic), *late]
-
-    def _verb(self, kind: tuple, depth: int, n: int, c: int, topic: int) -> Iterator[Choice]:
-        past = self.sizes.p_past[kind[1]]
-        for tense, p_tense in enumerate((1 - past, past)):
-            for family, p in self._verb_families(kind, c, depth):
-                right: list[Symbol] = [Word(Cell(family, NO_TOPIC, (tense, n)), topic, "", "", "verb"),
-                                       ("adverb", tense), ("adjunct",)]
-                if family[0] == "VT" and kind[0] != GAP:
-                    right.append(("nominal", ("obj", (kind[1], family[1]), depth)))
-                if family[0] == "VS":
-                    right.append(Clause(("content", kind[1], depth + 1), "verb", "ccomp"))
+    def _verb(
+        self, kind: str, e: int, depth: int, gap: int, c: int, n: int, topic: int
+    ) -> Iterator[Choice]:
+        """Verb and all behind it; gap: class of the object that the clause hangs on, if GAP."""
+        families = self._gap_families(c, gap) if kind == GAP else self._families(c, depth)
+        for tense, p_tense in enumerate((1 - self.sizes.p_past[e], self.sizes.p_past[e])):
+            for (name, j), p in families:
+                verb = Word(Cell((name, j), NO_TOPIC, (tense, n)), topic, "", "", "verb")
+                right: list[Symbol] = [verb, ("adverb", tense), ("adjunct",)]
+                if name == "VT" and kind != GAP:
+                    right.append(("nominal", ("obj", kind, e, depth, j)))
+                if name == "VS":
+                    right.append(Clause(("content", e, depth + 1), "verb", "ccomp"))
                 yield p_tense * p, right
 
     def _content(self, e: int, depth: int) -> Iterator[Choice]:
         that = fixed("THAT", (), "verb", "mark")
-        yield 1.0, [that, ("nominal", ("subj", (EMBEDDED, e), depth))]
+        yield 1.0, (that, ("nominal", ("subj", EMBEDDED, e, depth, 0)))
 
     def _adverb(self, tense: int) -> Iterator[Choice]:
         p, p_time = self.sizes.p_adverb, self.sizes.p_time
-        yield p * p_time, [Word(Cell(("TIME", tense), NO_TOPIC, ()), NO_TOPIC, "verb", "advmod", "")]
-        yield p * (1 - p_time), [Word(Cell(("MANNER",), NO_TOPIC, ()), NO_TOPIC, "verb", "advmod", "")]
+        for p_family, family in ((p_time, ("TIME", tense)), (1 - p_time, ("MANNER",))):
+            cell = Cell(family, NO_TOPIC, ())
+            yield p * p_family, [Word(cell, NO_TOPIC, "verb", "advmod", "")]
         yield 1 - p, []
 
     def _adjunct(self) -> Iterator[Choice]:
         p, n = self.sizes.p_adjunct, self.sizes.n_prepositions
         for i in range(n):
-            yield p / n, [fixed("P", (i,), "obl", "case"), ("nominal", ("obl", (0, i), 0))]
+            preposition = fixed("ADP", (i,), "obl", "case")
+            yield p / n, (preposition, ("nominal", ("obl", EMBEDDED, 0, 0, i)))
         yield 1 - p, []
 
-    def _classes(self, slot: tuple, a: int) -> list[float]:
-        """P(semantic class of a noun | its slot, class a of its adjective)."""
-        n, bond = self.sizes.n_classes, self.sizes.class_bond
-        role, selector, _ = slot
-        if role == "subj":
-            p = normalised([1 / (c + 1) for c in range(n)])
-        else:  # selected by the verb's class or by the preposition
-            p = prefer(n, selector[1], bond)
-        if a == NO_CLASS:
-            return p
-        return normalised([q * (self.sizes.adjective_bond if c == a else 1.0) for c, q in enumerate(p)])
+    def _classes(self, slot: tuple) -> list[float]:
+        """P(class of a noun | its slot): subjects are often persons; verbs and adpositions select."""
+        n = self.sizes.n_classes
+        if slot[0] == "subj":
+            return normalised([1 / (c + 1) for c in range(n)])
+        return prefer(n, slot[-1], self.sizes.class_bond)
 
-    def _verb_families(self, kind: tuple, c: int, depth: int) -> list[tuple[tuple, float]]:
-        """(family, P(family | class c of the subject))."""
+    def _families(self, c: int, depth: int) -> list[tuple[tuple[str, int], float]]:
+        """(verb family, probability) for a subject of class c."""
         s = self.sizes
-        transitive = prefer(s.n_classes, c + 1, s.class_bond)
-        if kind[0] == GAP:  # the class of the object is known: Bayes' rule
-            wanted = [self._classes(("obj", (0, j), depth), NO_CLASS)[kind[2]] for j in range(s.n_classes)]
-            posterior = normalised([p * q for p, q in zip(transitive, wanted)])
-            return [(("VT", j), p) for j, p in enumerate(posterior)]
-        saying = s.p_saying if c == 0 and depth < s.max_depth else 0.0
+        saying = s.p_saying if c < 2 and depth < s.max_depth else 0.0
         p_transitive = (1 - saying) * s.p_transitive
         p_intransitive = (1 - saying) * (1 - s.p_transitive)
+        transitive = prefer(s.n_classes, c + 1, s.subject_bond)
+        intransitive = prefer(s.n_classes, c, s.subject_bond)
         return [
             (("VS", 0), saying),
             *((("VT", j), p_transitive * p) for j, p in enumerate(transitive)),
-            *((("VI", j), p_intransitive * p)
-              for j, p in enumerate(prefer(s.n_classes, c, s.class_bond))),
+            *((("VI", j), p_intransitive * p) for j, p in enumerate(intransitive)),
         ]
+
+    def _gap_families(self, c: int, c_object: int) -> list[tuple[tuple[str, int], float]]:
+        """P(verb class j | classes of subject and object) ~ P(j | subject) P(object | j)."""
+        s, n = self.sizes, self.sizes.n_classes
+        wanted = [prefer(n, j, s.class_bond)[c_object] for j in range(n)]
+        liked = prefer(n, c + 1, s.subject_bond)
+        posterior = normalised([p * q for p, q in zip(liked, wanted)])
+        return [(("VT", j), p) for j, p in enumerate(posterior)]

@@ -20,8 +20,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from dynotes.corpora.toy_grammar import Clause, Rule, ToyGrammar, ToySizes, Word
-from dynotes.corpora.toy_lexicon import Cell, Emission, Lexicon
+from dynotes.corpora.toy_grammar import Clause, Rule, ToyGrammar, Word
+from dynotes.corpora.toy_lexicon import NO_TOPIC, Cell, Emission, Lexicon, ToySizes
 
 
 class Sentence(NamedTuple):
@@ -138,8 +138,8 @@ class ToyLanguage:
                 pending += math.log(emission.probabilities[form])
                 per_token.append(pending); pending = 0.0
                 tokens.append((form, symbol, frame))
-                if symbol.sets:
-                    frame.positions[symbol.sets] = len(tokens)
+                if symbol.name:
+                    frame.positions[symbol.name] = len(tokens)
                 continue
             if isinstance(symbol, Clause):
                 frame = _Frame(frame.positions if frame else {"": 0}, symbol.anchor, symbol.label, {})

@@ -1,33 +1,87 @@
 """The words of the toy language: families of stems, regular endings, Zipfian weights.
 
-A family is a list of stems that the grammar treats alike, e.g. the transitive verbs that want a
-person as object.  A stem of rank r (from 0) has weight z_r ~ (r + 1)^-zipf.  Two topic numbers tie
-a word to its neighbours: the word before prefers stems whose ``left`` topic is its own ``right``
-topic,
+A family is a list of stems that the grammar treats alike, e.g. the verbs that like an animal as
+object.  The stem of rank r (from 0) has weight z_r ~ (r + 1)^-zipf.  Topics tie a word to the one
+that governs its choice: a word hands on its ``right`` topic t, and the next one is drawn from
 
-    P(r | context t) = z_r (1 - bond + bond [left_r = t] / sum_{left_s = t} z_s)
+    P(r | t) = z_r (1 - bond + bond [left_r = t] / sum_{s: left_s = t} z_s)
 
-which sums to 1, and to z_r over contexts that are as frequent as the topics themselves.  A cell is
-what a reader sees of a word besides its stem: family, right topic, inflection.  No two cells share
-a form, so a text determines its cells.
+which sums to 1, and is z_r again on average over topics as frequent as sum_{left_s = t} z_s.
+A cell is all that a word shows besides its stem: family, right topic, inflection.  No two cells
+share a form, so a text determines its cells.
 
-Note: none (the embedded default corpus of the scripts)
+Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from itertools import accumulate, product
 from typing import NamedTuple
 
 import numpy as np
 
+from dynotes.corpora.errors import whole_number
+
 NO_TOPIC = -1
-GENDERS, NUMBERS, CASES, TENSES = ("Masc", "Fem"), ("Sing", "Plur"), ("Nom", "Acc"), ("Pres", "Past")
+GENDERS = ("Masc", "Fem", "Com", "Neut")  # the semantic classes: a noun's gender is its meaning
+NUMBERS, CASES, TENSES = ("Sing", "Plur"), ("Nom", "Acc", "Loc"), ("Pres", "Past")
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
-GENDER_ENDINGS, NUMBER_ENDINGS, CASE_ENDINGS = ("o", "a"), ("", "r"), ("", "em")
-VERB_ENDINGS = (("is", "im"), ("us", "um"))  # [tense][number]
+GENDER_ENDINGS, NUMBER_ENDINGS, CASE_ENDINGS = "oaeu", ("", "r"), ("", "m", "s")
+VERB_ENDINGS = (("is", "in"), ("as", "an"))  # [tense][number]
+MOST = {"n_classes": 4, "n_evidentials": 5, "n_prepositions": 14, "max_depth": 20}
+
+
+@dataclass(frozen=True)
+class ToySizes:
+    """Numbers of stems, and probabilities of choices; a choice of probability 0 does not exist."""
+
+    n_classes: int = 4  # semantic classes = genders; the first two share their stems
+    n_topics: int = 5
+    n_nouns: int = 80  # stems a class
+    n_adjectives: int = 12  # stems a class
+    n_transitive: int = 32  # stems a class
+    n_intransitive: int = 20  # stems a class
+    n_saying: int = 16
+    n_time: int = 20  # adverbs a tense
+    n_manner: int = 40
+    n_prepositions: int = 4
+    n_evidentials: int = 2
+    max_depth: int = 2  # of clauses in clauses
+    zipf: float = 1.6
+    bond: float = 0.3  # of topics
+    class_bond: float = 0.7  # P(the favourite class | verb, adposition; adjective | noun)
+    subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
+    p_past: tuple[float, ...] = (0.97, 0.03)  # by evidential
+    p_plural: float = 0.35
+    p_pronoun: float = 0.2
+    p_adjective: float = 0.35
+    p_adverb: float = 0.25
+    p_time: float = 0.7  # of the adverbs
+    p_adjunct: float = 0.2
+    p_saying: float = 0.25  # of the verbs of persons
+    p_transitive: float = 0.6  # of the other verbs
+    p_relative: float = 0.15
+    p_gap_object: float = 0.4  # of the relative clauses
+    p_late: float = 0.12  # extraposed relative clause of a main subject without another
+
+    def __post_init__(self) -> None:
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if name.startswith("n_") or name == "max_depth":
+                whole_number(name, value, int(name != "max_depth"), MOST.get(name, 2000))
+            elif name == "p_past":
+                if len(value) != self.n_evidentials or not all(0 <= p <= 1 for p in value):
+                    raise ValueError(
+                        f"p_past: expected {self.n_evidentials} probabilities, found {value}"
+                    )
+            elif name == "zipf":
+                if not 0 <= value <= 20:
+                    raise ValueError(f"zipf: expected 0 to 20, found {value}")
+            elif not 0 <= value <= 1 or (name == "bond" and value == 1):
+                raise ValueError(f"{name}: expected a probability (bond: < 1), found {value}")
 
 
 class Cell(NamedTuple):
@@ -58,7 +112,7 @@ class Family(NamedTuple):
 
 
 class Emission(NamedTuple):
-    """P(form | cell, context): forms, probabilities, cumulated probabilities."""
+    """P(form | cell, context): forms, probabilities by form, cumulated probabilities."""
 
     forms: tuple[str, ...]
     probabilities: dict[str, float]
@@ -77,20 +131,20 @@ def features(**values: str) -> str:
 
 
 class Lexicon:
-    """All word types of a toy language, made from a seed.
+    """All word types of a toy language.
 
     Args:
-        sizes: a ``ToySizes``.
-        seed: draws the stems; nothing else depends on it.
+        sizes: how many stems, how steep, how strongly tied.
+        seed: draws the letters of the stems; nothing else depends on it.
     """
 
-    def __init__(self, sizes, seed: int):
+    def __init__(self, sizes: ToySizes, seed: int):
         self.sizes = sizes
         self.entries: dict[str, Entry] = {}
         self.families: dict[tuple, Family] = {}
         self._cells: dict[Cell, list[tuple[int, str]]] = {}
         self._emissions: dict[tuple[Cell, int], Emission] = {}
-        self._factors: dict[tuple[tuple, int], list[float]] = {}
+        self._weights: dict[tuple[tuple, int], list[float]] = {}
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._stems: set[str] = set()
         self._add_function_words()
@@ -99,136 +153,133 @@ class Lexicon:
         self._add_verbs()
         self._add_adverbs()
 
-    def emission(self, cell: Cell, context: int = NO_TOPIC) -> Emission:
-        """P(form | cell, context)."""
-        key = (cell, context)
-        if key not in self._emissions:
-            weights = self._weights(cell.family, context)
-            ranked = self._cells[cell]
-            forms = tuple(form for _, form in ranked)
-            probs = normalised([weights[rank] for rank, _ in ranked])
-            self._emissions[key] = Emission(forms, dict(zip(forms, probs)), tuple(accumulate(probs)))
-        return self._emissions[key]
+    def weights(self, family: tuple, context: int) -> list[float]:
+        """P(rank | topic handed on by the governing word), see the head of this file."""
+        key = (family, context)
+        if key not in self._weights:
+            z, left, _ = self.families[family]
+            mass = math.fsum(w for w, own in zip(z, left) if own == context)
+            bond = self.sizes.bond if mass > 0 else 0.0
+            self._weights[key] = [
+                w * (1 - bond + (bond / mass if bond and own == context else 0.0))
+                for w, own in zip(z, left)
+            ]
+        return self._weights[key]
 
     def topics(self, family: tuple, context: int = NO_TOPIC) -> list[tuple[int, float]]:
-        """(right topic, its probability in this context), topics without stems left out."""
-        right, weights = self.families[family].right, self._weights(family, context)
+        """(right topic, its probability in this context)."""
+        right, weights = self.families[family].right, self.weights(family, context)
         return [
             (topic, math.fsum(w for w, own in zip(weights, right) if own == topic))
             for topic in sorted(set(right))
         ]
 
-    def _weights(self, family: tuple, context: int) -> list[float]:
-        key = (family, context)
-        if key not in self._factors:
-            z, left, _ = self.families[family]
-            mass = math.fsum(w for w, own in zip(z, left) if own == context)
-            bond = self.sizes.bond if mass > 0 else 0.0
-            self._factors[key] = [
-                w * (1 - bond + (bond / mass if bond and own == context else 0.0))
-                for w, own in zip(z, left)
-            ]
-        return self._factors[key]
+    def emission(self, cell: Cell, context: int = NO_TOPIC) -> Emission:
+        """P(form | cell, context)."""
+        key = (cell, context)
+        if key not in self._emissions:
+            weights, ranked = self.weights(cell.family, context), self._cells[cell]
+            forms = tuple(form for _, form in ranked)
+            probs = normalised([weights[rank] for rank, _ in ranked])
+            self._emissions[key] = Emission(
+                forms, dict(zip(forms, probs)), tuple(accumulate(probs))
+            )
+        return self._emissions[key]
 
     def _add_family(self, family: tuple, count: int, *, left: bool, right: bool) -> None:
         ranks, n = range(count), self.sizes.n_topics
+        shift = n if left else count  # n * n stems differ in (left, right)
         self.families[family] = Family(
             tuple(normalised([(r + 1.0) ** -self.sizes.zipf for r in ranks])),
             tuple(r % n if left else NO_TOPIC for r in ranks),
-            # shifted by one every n stems: n * n stems have different (left, right)
-            tuple((r + (r // n if left else 0)) % n if right else NO_TOPIC for r in ranks),
+            tuple((r + r // shift) % n if right else NO_TOPIC for r in ranks),
         )
 
-    def _add(self, form: str, lemma: str, tag: str, feats: str, cell: Cell, rank: int) -> None:
-        self.entries[form] = Entry(form, lemma, tag, feats, cell, rank)
-        self._cells.setdefault(cell, []).append((rank, form))
-
-    def _add_word(self, family: tuple, form: str, tag: str, inflection: tuple, **feats: str) -> None:
-        """A function word: a family of its own cells, one form each."""
-        self.families.setdefault(family, Family((1.0,), (NO_TOPIC,), (NO_TOPIC,)))
-        self._add(form, form, tag, features(**feats), Cell(family, NO_TOPIC, inflection), 0)
-
     def _new_stem(self) -> str:
-        """A new CVCVC stem: its five letters keep endings apart, so forms never clash."""
+        """A new CVCVC stem: equal lengths keep the endings apart, so forms never clash."""
         while True:
-            stem = "".join(
-                letters[int(self._rng.random() * len(letters))]
-                for letters in (CONSONANTS, VOWELS, CONSONANTS, VOWELS, CONSONANTS)
-            )
+            letters = (CONSONANTS, VOWELS, CONSONANTS, VOWELS, CONSONANTS)
+            stem = "".join(kind[int(self._rng.random() * len(kind))] for kind in letters)
             if stem not in self._stems:
                 self._stems.add(stem)
                 return stem
 
+    def _add(
+        self, family: tuple, rank: int, inflection: tuple, word: tuple[str, str, str], **feats: str
+    ) -> None:
+        """Add a word (form, lemma, tag)."""
+        cell = Cell(family, self.families[family].right[rank], inflection)
+        self.entries[word[0]] = Entry(*word, features(**feats), cell, rank)
+        self._cells.setdefault(cell, []).append((rank, word[0]))
+
+    def _add_function_word(
+        self, name: str, form: str, tag: str, inflection: tuple = (), **feats: str
+    ) -> None:
+        """A word that is alone in its cell."""
+        self.families.setdefault((name,), Family((1.0,), (NO_TOPIC,), (NO_TOPIC,)))
+        self._add((name,), 0, inflection, (form, form, tag), **feats)
+
     def _add_function_words(self) -> None:
-        sizes = self.sizes
-        for e in range(sizes.n_evidentials):
-            self._add_word(("OPEN",), "h" + VOWELS[e], "PART", (e,))
-            self._add_word(("CLOSE",), "z" + VOWELS[e], "PART", (e,))
-        self._add_word(("THAT",), "dat", "SCONJ", ())
-        for p in range(sizes.n_prepositions):
-            self._add_word(("P",), CONSONANTS[p] + "in", "ADP", (p,))
-        for g, n in product((0, 1), (0, 1)):
-            end = GENDER_ENDINGS[g] + NUMBER_ENDINGS[n]
-            agree = {"Gender": GENDERS[g], "Number": NUMBERS[n]}
-            for d, (letter, name) in enumerate((("l", "Def"), ("m", "Ind"))):
-                self._add_word(("DET",), letter + end, "DET", (d, g, n), Definite=name,
-                               PronType="Art", **agree)
-            for k in (0, 1):
-                case = {"Case": CASES[k], "PronType": "Prs", **agree}
-                self._add_word(("PRON",), "y" + end + CASE_ENDINGS[k], "PRON", (g, n, k), **case)
-        for name, letters, n, k in product(("REL", "LATE"), ("ke",), (0, 1), (0, 1)):
-            form = {"REL": "ke", "LATE": "ve"}[name] + NUMBER_ENDINGS[n] + CASE_ENDINGS[k]
-            self._add_word((name,), form, "PRON", (n, k), PronType="Rel", Case=CASES[k], Number=NUMBERS[n])
+        add = self._add_function_word
+        for e in range(self.sizes.n_evidentials):
+            add("OPEN", "h" + VOWELS[e], "PART", (e,))
+            add("CLOSE", "z" + VOWELS[e], "PART", (e,))
+        add("THAT", "dat", "SCONJ")
+        for p in range(self.sizes.n_prepositions):
+            add("ADP", CONSONANTS[p] + "i", "ADP", (p,))
+        for c, n in product(range(self.sizes.n_classes), (0, 1)):
+            agree = {"Gender": GENDERS[c], "Number": NUMBERS[n]}
+            end = GENDER_ENDINGS[c] + NUMBER_ENDINGS[n]
+            for k, case in enumerate(CASES):
+                form = end + CASE_ENDINGS[k]
+                add("DET", "l" + form, "DET", (c, n, k), Case=case, PronType="Art", **agree)
+                add("PRON", "y" + form, "PRON", (c, n, k), Case=case, PronType="Prs", **agree)
+        for n, k in product((0, 1), (0, 1)):
+            case = {"Case": CASES[k], "Number": NUMBERS[n], "PronType": "Rel"}
+            for name, letters in (("REL", "ki"), ("LATE", "vi")):
+                form = letters + NUMBER_ENDINGS[n] + CASE_ENDINGS[k]
+                add(name, form, "PRON", (n, k), **case)
 
     def _add_nouns(self) -> None:
-        sizes = self.sizes
-        for c in range(sizes.n_classes):
-            paired = c < sizes.n_paired
-            count = sizes.n_paired_nouns if paired else sizes.n_nouns
-            shared = [self._new_stem() for _ in range(count)]
-            for g in (0, 1):
-                stems = shared if paired or g == 0 else [self._new_stem() for _ in range(count)]
-                self._add_family(("N", c, g), count, left=True, right=True)
-                for rank, stem in enumerate(stems):
-                    self._inflect_noun(("N", c, g), rank, stem, stem + GENDER_ENDINGS[g])
-
-    def _inflect_noun(self, family: tuple, rank: int, stem: str, lemma: str) -> None:
-        g = family[2]
-        for n in (0, 1):
-            form = stem + GENDER_ENDINGS[g] + NUMBER_ENDINGS[n]
-            feats = features(Gender=GENDERS[g], Number=NUMBERS[n])
-            cell = Cell(family, self.families[family].right[rank], (n,))
-            self._add(form, lemma, "NOUN", feats, cell, rank)
+        people = [self._new_stem() for _ in range(self.sizes.n_nouns)]
+        for c in range(self.sizes.n_classes):
+            self._add_family(("N", c), self.sizes.n_nouns, left=True, right=True)
+            stems = people if c < 2 else [self._new_stem() for _ in people]
+            for (rank, stem), n in product(enumerate(stems), (0, 1)):
+                lemma = stem + GENDER_ENDINGS[c]
+                word = (lemma + NUMBER_ENDINGS[n], lemma, "NOUN")
+                self._add(("N", c), rank, (n,), word, Gender=GENDERS[c], Number=NUMBERS[n])
 
     def _add_adjectives(self) -> None:
-        for a in range(self.sizes.n_classes):
-            self._add_family(("A", a), self.sizes.n_adjectives, left=False, right=True)
-            for rank in range(self.sizes.n_adjectives):
+        n_classes, count = self.sizes.n_classes, self.sizes.n_adjectives
+        for a in range(n_classes):
+            self._add_family(("A", a), count, left=False, right=True)
+            for rank in range(count):
                 stem = self._new_stem() + "il"
-                for g, n in product((0, 1), (0, 1)):
-                    form = stem + GENDER_ENDINGS[g] + NUMBER_ENDINGS[n]
-                    feats = features(Gender=GENDERS[g], Number=NUMBERS[n])
-                    cell = Cell(("A", a), self.families[("A", a)].right[rank], (g, n))
-                    self._add(form, stem + "o", "ADJ", feats, cell, rank)
+                for c, n in product(range(n_classes), (0, 1)):
+                    form = stem + GENDER_ENDINGS[c] + NUMBER_ENDINGS[n]
+                    word = (form, stem + GENDER_ENDINGS[0], "ADJ")
+                    self._add(("A", a), rank, (c, n), word, Gender=GENDERS[c], Number=NUMBERS[n])
 
     def _add_verbs(self) -> None:
-        sizes = self.sizes
-        plan = [(("VT", j), sizes.n_transitive) for j in range(sizes.n_classes)]
-        plan += [(("VI", j), sizes.n_intransitive) for j in range(sizes.n_classes)]
-        for family, count in [*plan, (("VS", 0), sizes.n_saying)]:
+        s = self.sizes
+        counts = {("VT", j): s.n_transitive for j in range(s.n_classes)}
+        counts.update({("VI", j): s.n_intransitive for j in range(s.n_classes)})
+        counts["VS", 0] = s.n_saying
+        for family, count in counts.items():
             self._add_family(family, count, left=True, right=False)
             for rank in range(count):
                 stem = self._new_stem()
                 for t, n in product((0, 1), (0, 1)):
-                    feats = features(Number=NUMBERS[n], Tense=TENSES[t], VerbForm="Fin")
-                    cell = Cell(family, NO_TOPIC, (t, n))
-                    self._add(stem + VERB_ENDINGS[t][n], stem + "is", "VERB", feats, cell, rank)
+                    word = (stem + VERB_ENDINGS[t][n], stem + VERB_ENDINGS[0][0], "VERB")
+                    feats = {"Number": NUMBERS[n], "Tense": TENSES[t], "VerbForm": "Fin"}
+                    self._add(family, rank, (t, n), word, **feats)
 
     def _add_adverbs(self) -> None:
-        sizes = self.sizes
-        plan = [(("TIME", t), sizes.n_time, {"Tense": TENSES[t]}) for t in (0, 1)]
-        for family, count, feats in [*plan, (("MANNER",), sizes.n_manner, {})]:
+        s = self.sizes
+        counts = {("TIME", 0): s.n_time, ("TIME", 1): s.n_time, ("MANNER",): s.n_manner}
+        for family, count in counts.items():
             self._add_family(family, count, left=False, right=False)
             for rank in range(count):
                 form = self._new_stem() + "ey"
-                self._add(form, form, "ADV", features(**feats), Cell(family, NO_TOPIC, ()), rank)
+                self._add(family, rank, (), (form, form, "ADV"))

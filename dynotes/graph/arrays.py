@@ -35,7 +35,7 @@ def feed(array: Any, *, batched: bool = False) -> dy.Expression:
 
 
 def read(e: dy.Expression) -> np.ndarray:
-    """The value of an Expression as float32, shape (d1, ..., dk, B): the batch axis always there."""
+    """The value of an Expression as float32, (d1, ..., dk, B): the batch axis is always there."""
     dims, batch = e.dim()
     values = np.asarray(e.vec_value(), dtype=np.float32)
     return values.reshape((*dims, batch), order="F")

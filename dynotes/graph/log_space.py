@@ -148,9 +148,9 @@ def log1mexp(x: dy.Expression) -> dy.Expression:
     gap = dy.rectify(-x)
     equal = dy.nobackprop(dy.rectify(gap * (-1.0 / SMALLEST_GAP) + 1.0))
     is_far = dy.nobackprop(dy.logistic((gap - LOG2) * 1e10))
-    switch = dy.constant(dims, LOG2, batch)
-    near = dy.bmin(gap + equal, switch)
-    far = dy.bmax(gap, switch)
+    # the branches overlap, so that neither is clamped where the other takes over
+    near = dy.bmin(gap + equal, dy.constant(dims, 2 * LOG2, batch))
+    far = dy.bmax(gap, dy.constant(dims, LOG2 / 2, batch))
     value_near = dy.log(dy.tanh(near * 0.5)) - dy.log_sigmoid(near)
     value_far = _log1p(-dy.exp(-far))
     value = dy.cmult(is_far, value_far) + dy.cmult(-is_far + 1.0, value_near)

@@ -135,23 +135,16 @@ def _graph_one() -> dy.Expression:
 
 
 def _graph_plus_max(elements: Sequence[dy.Expression]) -> dy.Expression:
-    return dy.max_dim(dy.concatenate(_same_batch(elements)))
-
-
-def _same_batch(elements: Sequence[dy.Expression]) -> list[dy.Expression]:
-    """Elements of batch 1 (a zero or a one) spread over the batch of the others."""
-    batch = max(e.dim()[1] for e in _nonempty(elements))
-    zeros = dy.zeros((1,), batch_size=batch)
-    return [e if e.dim()[1] == batch else e + zeros for e in elements]
+    return dy.max_dim(dy.concatenate(_nonempty(elements)))
 
 
 def _graph_posteriors(
     elements: Sequence[Weighted],
 ) -> tuple[dy.Expression, dy.Expression, dy.Expression]:
     """log Z, and the alternatives' log weights and means in one (n,)xB vector each."""
-    weights = dy.concatenate(_same_batch([e.log_weight for e in elements]))
-    means = dy.concatenate(_same_batch([e.mean for e in elements]))
-    return logsumexp([e.log_weight for e in elements]), weights, means
+    weights = [e.log_weight for e in _nonempty(elements)]
+    means = dy.concatenate([e.mean for e in elements])
+    return logsumexp(weights), dy.concatenate(weights), means
 
 
 def _graph_plus_entropy(elements: Sequence[Weighted]) -> Weighted:

@@ -11,7 +11,7 @@ Paper: Zaremba et al. 2014 (untied, fresh masks); Gal & Ghahramani 2016 (variati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 import dynet as dy
 import numpy as np
@@ -75,14 +75,15 @@ class LstmLm(Builder):
             forget_bias=forget_bias,
         )
         self.n_words, self.n_hidden, self.layers = n_words, n_hidden, layers
+        self.words: Union[WordEmbeddings, TiedEmbeddings]
+        self.output: Union[FullSoftmax, TiedEmbeddings]
         if tie:
-            self.output = TiedEmbeddings(
+            self.words = self.output = TiedEmbeddings(
                 self._pc, n_words=n_words, n_embed=n_embed, n_hidden=n_hidden, bias=bias
             )
-            self.embed = self.output.embed
         else:
+            self.words = WordEmbeddings(self._pc, n_words=n_words, n_embed=n_embed)
             self.output = FullSoftmax(self._pc, n_words=n_words, n_hidden=n_hidden, bias=bias)
-            self.embed = WordEmbeddings(self._pc, n_words=n_words, n_embed=n_embed).embed
         self.lstm = VariationalLSTM(
             self._pc, layers=layers, n_in=n_embed, n_hidden=n_hidden, forget_bias=forget_bias
         )
@@ -97,6 +98,7 @@ class LstmLm(Builder):
         rates: Optional[Rates] = None,
         rng: Optional[np.random.Generator] = None,
         save_at: Optional[int] = None,
+        only: Optional[slice] = None,
     ) -> Segment:
         """Run T steps of B columns.
 
@@ -106,10 +108,15 @@ class LstmLm(Builder):
             rates: dropout; None draws nothing.
             rng: draws the word-type masks; needed if rates.embed > 0.
             save_at: the states after so many steps are kept (T14, k1 < k2); None means after T.
+            only: run just these columns; the words of all are looked up, so that workers that
+                share a batch touch the same rows of a lookup table in the same order.
         """
         ids = check_ids("inputs", inputs, self.n_words, (None, None))
+        x = self.words.embed(ids.ravel())
+        if only is not None:
+            x = dy.pick_batch_elems(x, np.arange(ids.size).reshape(ids.shape)[:, only].ravel())
+            ids = ids[:, only]
         batch = ids.shape[1]
-        x = self.embed(ids.ravel())
         if rates is not None and rates.embed > 0:
             if rng is None:
                 raise ValueError("word-type dropout needs rng")
@@ -139,9 +146,7 @@ class LstmLm(Builder):
         shape = (self.n_hidden, check_size("batch", batch))
         return [np.zeros(shape, np.float32) for _ in range(2 * self.layers)]
 
-    def _fed(
-        self, state: Optional[Sequence[np.ndarray]], batch: int
-    ) -> Optional[list[LayerState]]:
+    def _fed(self, state: Optional[Sequence[np.ndarray]], batch: int) -> Optional[list[LayerState]]:
         if state is None:
             return None
         shape, n = (self.n_hidden, batch), self.layers

@@ -120,7 +120,8 @@ def lstm_layer(
         bias = bias + feed([0.0] * size + [float(forget_bias)] * size + [0.0] * (2 * size))
     gates = dy.affine_transform([bias, weights.wx, x])
     c, h = state or (None, None)
-    saved = check_size("save_at", save_at or columns // batch, high=columns // batch) * batch
+    steps = columns // batch
+    saved = batch * check_size("save_at", steps if save_at is None else save_at, high=steps)
     outputs = []
     for first in range(0, columns, batch):
         g = dy.pick_batch_elems(gates, list(range(first, first + batch)))
@@ -164,8 +165,14 @@ def lstm_segment(
 
     Returns:
         (output for the softmax, dropped: (H,)x(T*B); undropped states after ``save_at`` steps).
+
+    Raises:
+        ShapeError: see :func:`lstm_layer`; another number of states than layers.
+        ValueError: a rate outside [0, 1).
     """
     p = (rates or Rates()).checked()
+    if states is not None and len(states) != len(layers):
+        raise ShapeError(f"states: expected {len(layers)}, one a layer, found {len(states)}")
     after = []
     for n, weights in enumerate(layers):
         x = drop_columns(x, p.x, batch=batch, shared=p.shared)
@@ -174,7 +181,7 @@ def lstm_segment(
         x, state = lstm_layer(
             x,
             weights,
-            states[n] if states else None,
+            None if states is None else states[n],
             batch=batch,
             forget_bias=forget_bias,
             mask_h=mask_h,

@@ -15,6 +15,7 @@ TRAINERS = ("sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam")
 SCHEDULES = ("constant", "zaremba", "plateau", "rollback", "cosine", "linear")
 STRATEGIES = ("restore", "reset", "keep")
 VARIANTS = ("notes", "williams-peng")
+MAX_WHOLE, MAX_FLOAT = 2**31 - 1, 1e30  # what numpy's and DyNet's 32-bit numbers hold
 
 
 class ConfigError(ValueError):
@@ -26,9 +27,11 @@ def _setting(
     text: str,
     *,
     low: float = -math.inf,
-    high: float = math.inf,
+    high: Optional[float] = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
+    if high is None:
+        high = MAX_WHOLE if isinstance(default, int) else MAX_FLOAT
     return field(
         default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
     )
@@ -50,12 +53,14 @@ class LmConfig:
     lower: bool = _setting(False, "lower-case the text")
     numbers: bool = _setting(False, "replace every number by NNUMB")
 
-    batch_size: int = _setting(20, "columns a process", low=1, high=100000)
+    batch_size: int = _setting(20, "columns of the text read side by side", low=1, high=100000)
     k1: int = _setting(20, "new time steps an update (T14)", low=1, high=100000)
     k2: int = _setting(0, "time steps backpropagated through, >= k1; 0: as k1", low=0, high=100000)
     bptt_variant: str = _setting("notes", "which losses a window counts", choices=VARIANTS)
-    random_lengths: bool = _setting(False, "draw the lengths of segments around k1 (Merity et al.)")
-    zero_state: float = _setting(0.0, "chance to restart a column at a segment (T15)", low=0, high=1)
+    random_lengths: bool = _setting(False, "segment lengths drawn around k1 (Merity et al.)")
+    zero_state: float = _setting(
+        0.0, "chance to restart a column at a segment (T15)", low=0, high=1
+    )
 
     dropout_embed: float = _setting(0.0, "word types (T02)", low=0, high=0.999)
     dropout_x: float = _setting(0.0, "inputs of every layer (T01, T03)", low=0, high=0.999)
@@ -76,17 +81,21 @@ class LmConfig:
     decay: float = _setting(0.5, "factor of zaremba and rollback", low=0.001, high=1)
     decay_after: int = _setting(4, "zaremba: epochs at the first rate", low=1)
     decay_threshold: float = _setting(1.0, "plateau: least gain of dev perplexity", low=0)
-    warmup: float = _setting(0.0, "cosine, linear: part of the updates with a rising rate", low=0, high=1)
-    min_lr: float = _setting(0.0, "rollback: stop below it; cosine, linear: last rate as a part of lr", low=0)
+    warmup: float = _setting(
+        0.0, "cosine, linear: part of the updates with a rising rate", low=0, high=1
+    )
+    min_lr: float = _setting(
+        0.0, "rollback: stop below it; cosine, linear: last rate as a part of lr", low=0
+    )
     max_rollbacks: int = _setting(10, "rollback: stop after so many", low=1)
     rollback_optimizer: str = _setting(
         "restore", "moments after a rollback (T29)", choices=STRATEGIES
     )
     patience: int = _setting(0, "stop after so many epochs without a gain; 0: never", low=0)
 
-    processes: int = _setting(1, "worker processes, each with its own columns", low=1, high=256)
-    sync_every: int = _setting(10, "updates between two merges of the workers", low=1)
-    merge_rate: float = _setting(0.0, "1: average, N: apply all workers' steps; 0: N", low=0)
+    processes: int = _setting(
+        1, "worker processes, each with a part of the columns", low=1, high=256
+    )
     checkpoint_seconds: float = _setting(60.0, "between two checkpoints", low=0)
     seed: int = _setting(1, "of everything random", low=1, high=2**32 - 1)
 
@@ -112,8 +121,8 @@ class LmConfig:
             raise ConfigError(f"k2: expected at least k1 = {self.k1}, found {self.k2}")
         if self.random_lengths and self.steps_back != self.k1:
             raise ConfigError("random_lengths: needs k2 = k1")
-        if self.merge_rate > self.processes:
-            raise ConfigError(f"merge_rate: at most {self.processes} (processes)")
+        if self.processes > self.batch_size:
+            raise ConfigError(f"processes: at most {self.batch_size} (batch_size)")
         if self.augmented_gamma and not self.tie:
             raise ConfigError("augmented_gamma: the augmented loss needs tie (T19)")
         if self.schedule == "rollback" and self.decay >= 1:
@@ -135,36 +144,81 @@ def _check(f: dataclasses.Field[Any], value: Any) -> None:
     if not fits:
         raise ConfigError(f"{f.name}: expected {kind.__name__}, found {value!r}")
     if meta["choices"] and value not in meta["choices"]:
-        raise ConfigError(f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}")
+        raise ConfigError(
+            f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}"
+        )
     if kind in (int, float) and not meta["low"] <= value <= meta["high"]:
-        raise ConfigError(f"{f.name}: expected {meta['low']:g} to {meta['high']:g}, found {value!r}")
+        raise ConfigError(
+            f"{f.name}: expected {meta['low']:g} to {meta['high']:g}, found {value!r}"
+        )
 
 
 # What each preset changes of the defaults above.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # Zaremba, Sutskever & Vinyals 2014, the non-regularised model.
-    "zaremba-small": dict(
-        hidden=200, layers=2, init="uniform:0.1", batch_size=20, k1=20, clip=5.0, lr=1.0,
-        epochs=13, schedule="zaremba", decay_after=4, decay=0.5,
-    ),
+    "zaremba-small": {
+        "hidden": 200,
+        "layers": 2,
+        "init": "uniform:0.1",
+        "batch_size": 20,
+        "k1": 20,
+        "clip": 5.0,
+        "lr": 1.0,
+        "epochs": 13,
+        "schedule": "zaremba",
+        "decay_after": 4,
+        "decay": 0.5,
+    },
     # The same paper's medium model.
-    "zaremba-medium": dict(
-        hidden=650, layers=2, init="uniform:0.05", batch_size=20, k1=35, clip=5.0, lr=1.0,
-        epochs=39, schedule="zaremba", decay_after=6, decay=1 / 1.2, variational=False,
-        dropout_x=0.5, dropout_out=0.5,
-    ),
+    "zaremba-medium": {
+        "hidden": 650,
+        "layers": 2,
+        "init": "uniform:0.05",
+        "batch_size": 20,
+        "k1": 35,
+        "clip": 5.0,
+        "lr": 1.0,
+        "epochs": 39,
+        "schedule": "zaremba",
+        "decay_after": 6,
+        "decay": 1 / 1.2,
+        "variational": False,
+        "dropout_x": 0.5,
+        "dropout_out": 0.5,
+    },
     # The sizes of a DyNet example's published pair of runs; add --tie for the second of it.
-    "tied-128": dict(
-        hidden=128, layers=1, init="uniform:0.1", batch_size=20, k1=20, clip=5.0, lr=1.0,
-        epochs=10, schedule="zaremba", decay_after=4, decay=0.6,
-    ),
+    "tied-128": {
+        "hidden": 128,
+        "layers": 1,
+        "init": "uniform:0.1",
+        "batch_size": 20,
+        "k1": 20,
+        "clip": 5.0,
+        "lr": 1.0,
+        "epochs": 10,
+        "schedule": "zaremba",
+        "decay_after": 4,
+        "decay": 0.6,
+    },
     # The best found for one hour on two cores.
-    "hour": dict(
-        hidden=320, layers=2, tie=True, init="uniform:0.08", batch_size=20, k1=35, clip=5.0,
-        lr=1.0, epochs=26, schedule="cosine", processes=2, max_minutes=59.0,
-        dropout_x=0.25, dropout_out=0.25, dropout_embed=0.05,
-    ),
-}  # fmt: skip
+    "hour": {
+        "hidden": 320,
+        "layers": 2,
+        "tie": True,
+        "init": "uniform:0.08",
+        "batch_size": 20,
+        "k1": 35,
+        "clip": 5.0,
+        "lr": 1.0,
+        "epochs": 26,
+        "schedule": "cosine",
+        "processes": 2,
+        "max_minutes": 59.0,
+        "dropout_x": 0.25,
+        "dropout_out": 0.25,
+        "dropout_embed": 0.05,
+    },
+}
 
 
 def resolve(

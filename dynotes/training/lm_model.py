@@ -15,9 +15,10 @@ from dynotes.language_models.lstm_lm import LstmLm
 from dynotes.tips.initializers import initialise
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.model_file import read_arrays, write_arrays
-from dynotes.training.parameters import memory_views, restore, snapshot
+from dynotes.training.parameters import memory_views, named_parameters, restore, snapshot
 
 TASK = "language-model"
+TEXT_SETTINGS = ("lower", "numbers")
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,29 @@ class OwnedLm:
         """Set all parameters; ValueError, with nothing touched, if they do not fit."""
         restore(self.pc, arrays, self.views)
 
-    def flat_views(self) -> list[np.ndarray]:
-        """The memory of every parameter as a flat float32 array, in a fixed order.
+    def gradient_views(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Views on the gradients: flat ones of parameters, (V, n) ones of lookup tables.
 
         Raises:
             RuntimeError: this build of DyNet does not show its memory.
         """
         if self.views is None:
             raise RuntimeError("several processes need a CPU build of DyNet whose memory is known")
-        flat = [v.value.reshape(-1, order="A") for v in self.views.values()]
-        if not all(np.shares_memory(f, v.value) for f, v in zip(flat, self.views.values())):
-            raise RuntimeError("a parameter is not contiguous in memory")
-        return flat
+        named = named_parameters(self.pc)
+        dense = [
+            v.gradient.reshape(-1, order="A")
+            for name, v in self.views.items()
+            if not isinstance(named[name], dy.LookupParameters)
+        ]
+        tables = [
+            v.gradient.reshape(len(v.gradient), -1)
+            for name, v in self.views.items()
+            if isinstance(named[name], dy.LookupParameters)
+        ]
+        for view in (*dense, *tables):
+            if view.base is None:
+                raise RuntimeError("a parameter is not contiguous in memory")
+        return dense, tables
 
 
 def own(spec: dict[str, Any]) -> OwnedLm:
@@ -98,10 +110,11 @@ def load_model(path: Path) -> tuple[OwnedLm, Vocabulary, dict[str, bool]]:
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
         owned = own(meta["spec"])
         owned.restore(arrays)
+        text = {name: bool(meta["text"][name]) for name in TEXT_SETTINGS}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"a damaged model ({error})") from None
     if len(vocabulary) != owned.model.n_words:
         raise InputError(
             path, f"{len(vocabulary)} words for a model of {owned.model.n_words}: damaged"
         )
-    return owned, vocabulary, dict(meta["text"])
+    return owned, vocabulary, text

@@ -33,7 +33,7 @@ from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import load_state, roll_back, save_state
 from dynotes.training.run_folder import RunFolder, Stopwatch
 from dynotes.training.trainers import make_schedule, make_trainer
-from dynotes.training.workers import Workers
+from dynotes.training.workers import GradientSum, Workers, shared_array
 
 EVALUATION_COLUMNS = 20
 
@@ -87,9 +87,9 @@ class LmRun:
         self.schedule = make_schedule(config)
         self.stopping = EarlyStopping(config.patience or config.epochs)
         self.at = Position(rate=config.lr)
-        self.state = self.owned.model.zero_state(config.batch_size)
-        train = data.texts["train"].ids
-        self.columns = columns(train, config.processes * config.batch_size, data.eos_id)
+        self.columns = columns(data.texts["train"].ids, config.batch_size, data.eos_id)
+        self.workers = Workers(config.processes)
+        self.state: list[np.ndarray] = []
         self._interrupted = False
         self._watch, self._began, self._saved = Stopwatch(), time.perf_counter(), 0.0
 
@@ -102,26 +102,29 @@ class LmRun:
             InputError: a damaged checkpoint, or one of other settings.
         """
         several = self.config.processes > 1
-        views = self.owned.flat_views() if several else []
-        workers = Workers(
-            self.config.processes, views, self.config.merge_rate or self.config.processes
-        )
+        gradients = GradientSum(self.workers, *self.owned.gradient_views()) if several else None
+        size = 2 * self.config.layers * self.config.hidden * self.config.batch_size
+        self._states = shared_array((size,), np.float32)
         before = signal.signal(signal.SIGINT, self._interrupt)
         try:
-            with workers.running():
-                self._epochs(workers, resume)
+            with self.workers.running():
+                self._epochs(gradients, resume)
         finally:
             signal.signal(signal.SIGINT, before)
         return self.at
 
-    def _epochs(self, workers: Workers, resume: bool) -> None:
-        self.workers = workers
+    def _epochs(self, gradients: Optional[GradientSum], resume: bool) -> None:
         self.stepper = LmStepper(
-            self.owned.model, self.trainer, self.columns, self.config, workers.rank
+            self.owned.model,
+            self.trainer,
+            self.columns,
+            self.config,
+            rank=self.workers.rank,
+            gradients=gradients,
         )
+        self._fresh_state()
         if resume:
             self._load()
-        workers.adopt()
         self._watch = Stopwatch(self.at.train_seconds)
         self._began = time.perf_counter() - self.at.run_seconds
         self._saved = time.perf_counter()
@@ -132,7 +135,6 @@ class LmRun:
 
     def _one_epoch(self) -> None:
         plan = list(self._plan())
-        period = self.config.sync_every if self.workers.processes > 1 else 1
         self._watch.start()
         for number in range(self.at.window, len(plan)):
             window, scale = plan[number]
@@ -144,10 +146,8 @@ class LmRun:
             at.nats, at.tokens = at.nats + result.nats, at.tokens + result.tokens
             at.update, at.window = at.update + 1, number + 1
             self._report(plan)
-            if at.update % period == 0 or at.window == len(plan):
-                self.workers.merge()
-                if self._look_around(last=at.window == len(plan)):
-                    break
+            if self._look_around(last=at.window == len(plan)):
+                break
         self._watch.stop()
 
     def _plan(self) -> Iterator[tuple[Window, float]]:
@@ -220,7 +220,7 @@ class LmRun:
         if action.stop or (config.patience and verdict.stop) or at.epoch >= config.epochs:
             at.finished = True
         at.window, at.nats, at.tokens = 0, 0.0, 0
-        self.state = self.owned.model.zero_state(config.batch_size)
+        self._fresh_state()
         if self.workers.lead:
             best = " (best)" if at.best_epoch == at.epoch else ""
             self.say(
@@ -240,13 +240,17 @@ class LmRun:
         nats, tokens = self.workers.total(float(nll[mine].sum()), int(mine.sum()))
         return perplexity(nats, int(tokens))
 
+    def _fresh_state(self) -> None:
+        mine = self.stepper.mine
+        self.state = self.owned.model.zero_state(mine.stop - mine.start)
+
     def _save_best(self) -> None:
         if self.workers.lead:
             text = {"lower": self.config.lower, "numbers": self.config.numbers}
             save_model(self.folder.model, self.owned, self.data.vocabulary, text)
-        if self._restores_moments:
-            path = self.folder.best_optimizer(self.workers.rank)
-            write_arrays(path, {"optimizer": _bytes(save_state(self.trainer))}, None)
+            if self._restores_moments:
+                moments = {"optimizer": _bytes(save_state(self.trainer))}
+                write_arrays(self.folder.best_optimizer, moments, None)
         self.workers.barrier()
 
     @property
@@ -258,8 +262,7 @@ class LmRun:
         self.owned.restore(read_arrays(self.folder.model)[0])
         state = None
         if self._restores_moments:
-            path = self.folder.best_optimizer(self.workers.rank)
-            state = read_arrays(path)[0]["optimizer"].tobytes()
+            state = read_arrays(self.folder.best_optimizer)[0]["optimizer"].tobytes()
         self.trainer = roll_back(
             self.config.rollback_optimizer,
             self.trainer,
@@ -267,33 +270,37 @@ class LmRun:
             new_trainer=lambda: make_trainer(self.config, self.owned.pc),
         )
         self.stepper.trainer = self.trainer
-        self.workers.adopt()
 
     def _save(self) -> None:
-        """Write the checkpoint; the lead's file is the one that makes it valid."""
+        """Write the checkpoint: what all workers share, and the LSTM state of every column."""
         at = self.at
         at.train_seconds = self._watch.seconds
         at.run_seconds = time.perf_counter() - self._began
-        meta = {
-            "position": vars(at),
-            "schedule": self.schedule.state_dict(),
-            "stopping": self.stopping.state_dict(),
-        }
-        arrays = {f"state-{i}": a for i, a in enumerate(self.state)}
-        arrays["optimizer"] = _bytes(self._moments())
+        states = self._all_states()
+        states[:, :, self.stepper.mine] = self.state
+        at.nats, at.tokens = self._only_lead(at.nats, at.tokens)
         if self.workers.lead:
-            arrays.update({f"parameter {n}": a for n, a in self.owned.arrays().items()})
-        else:
-            write_arrays(
-                self.folder.worker_checkpoint(self.workers.rank, at.update), arrays, meta
-            )
-        self.workers.barrier()
-        if self.workers.lead:
+            meta = {
+                "position": vars(at),
+                "schedule": self.schedule.state_dict(),
+                "stopping": self.stopping.state_dict(),
+            }
+            arrays = {f"parameter {n}": a for n, a in self.owned.arrays().items()}
+            arrays["state"], arrays["optimizer"] = states, _bytes(self._moments())
             write_arrays(self.folder.checkpoint, arrays, meta)
-            self.folder.remove_old_workers(at.update)
             self.folder.write_log(at.history)
         self.workers.barrier()
         self._saved = time.perf_counter()
+
+    def _all_states(self) -> np.ndarray:
+        """The carried state of all columns, shared by the workers: (2 layers, H, B)."""
+        config = self.config
+        return self._states.reshape(2 * config.layers, config.hidden, config.batch_size)
+
+    def _only_lead(self, nats: float, tokens: float) -> tuple[float, int]:
+        """The sums of all workers in the lead and zeros elsewhere; also a barrier."""
+        nats, tokens = self.workers.total(nats, tokens)
+        return (nats, int(tokens)) if self.workers.lead else (0.0, 0)
 
     def _moments(self) -> bytes:
         return b"" if self.config.trainer == "sgd" else save_state(self.trainer)
@@ -309,25 +316,26 @@ class LmRun:
                 if name.startswith("parameter ")
             }
             self.owned.restore(parameters)
-            if not self.workers.lead:
-                path = self.folder.worker_checkpoint(self.workers.rank, at.update)
-                arrays, meta = read_arrays(path)
-                at = Position(**meta["position"])
             self.schedule.load_state_dict(meta["schedule"])
             self.stopping.load_state_dict(meta["stopping"])
             moments = arrays["optimizer"].tobytes()
             if moments:
                 load_state(self.trainer, moments)
-            self.state = [arrays[f"state-{i}"] for i in range(len(self.state))]
+            states = arrays["state"].reshape(self._all_states().shape)
+            self.state = [np.ascontiguousarray(a) for a in states[:, :, self.stepper.mine]]
+            if not self.workers.lead:
+                at.nats, at.tokens = 0.0, 0
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(path, f"a checkpoint of other settings, or damaged ({error})") from None
+            raise InputError(
+                path, f"a checkpoint of other settings, or damaged ({error})"
+            ) from None
         self.at = at
 
     def _report(self, plan: list[tuple[Window, float]]) -> None:
         if self.workers.lead:
-            at, processes = self.at, self.workers.processes
+            at = self.at
             whole = len(self.data.texts["train"].ids)
             done = int(whole * at.window / len(plan))
             self.progress(at.epoch + 1, done, whole, at.nats / max(at.tokens, 1))

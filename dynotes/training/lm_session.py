@@ -112,7 +112,9 @@ def run_evaluation(
     path = text or toy_files().test
     if path is None or vocabulary.eos_id is None:
         raise InputError(model, "the model has no end of sentence")
-    stream = read_lm_text(path, vocabulary, **normalised)
+    stream = read_lm_text(
+        path, vocabulary, lower=normalised["lower"], numbers=normalised["numbers"]
+    )
     nll = stream_nll(owned.model, stream.ids, vocabulary.eos_id, columns=columns)
     if per_sentence is not None:
         _write_sentences(per_sentence, nll, stream.sentence_ends)

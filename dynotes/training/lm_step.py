@@ -16,13 +16,16 @@ import dynet as dy
 import numpy as np
 
 from dynotes.corpora.bptt import Columns
-from dynotes.graph.arrays import feed, scalar
-from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.graph.arrays import scalar
+from dynotes.graph.masks import masked_loss
+from dynotes.graph.working_rules import nll as nll_of_scores
+from dynotes.language_models.lstm_lm import LstmLm, Segment
 from dynotes.tips.lstm_sequence import Rates
-from dynotes.tips.tied_embeddings import augmented_loss
+from dynotes.tips.tied_embeddings import TiedEmbeddings, augmented_loss
 from dynotes.tips.truncated_bptt import Window, zero_columns
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_evaluate import read_states
+from dynotes.training.workers import GradientSum
 
 
 class TrainingError(RuntimeError):
@@ -30,7 +33,7 @@ class TrainingError(RuntimeError):
 
 
 class StepResult(NamedTuple):
-    """What a window leaves behind."""
+    """What a window leaves behind in one worker."""
 
     nats: float  # summed -log P of the counted tokens, augmented loss excluded
     tokens: int
@@ -44,16 +47,23 @@ class LmStepper:
         model, trainer: what is trained, and DyNet's trainer of its collection.
         columns: all columns of all workers.
         config: the settings.
-        rank: this worker's number; it reads columns rank * B to rank * B + B - 1.
+        rank: this worker's number.
+        gradients: what adds up the gradients of the workers; None with one process.
     """
 
     def __init__(
-        self, model: LstmLm, trainer: Any, columns: Columns, config: LmConfig, rank: int = 0
+        self,
+        model: LstmLm,
+        trainer: Any,
+        columns: Columns,
+        config: LmConfig,
+        *,
+        rank: int = 0,
+        gradients: Optional[GradientSum] = None,
     ) -> None:
         self.model, self.trainer, self.columns, self.config = model, trainer, columns, config
-        self.rank = rank
-        first = rank * config.batch_size
-        self._mine = slice(first, first + config.batch_size)
+        self.rank, self._gradients = rank, gradients
+        self.mine = share_of(config.batch_size, rank, config.processes)
         self._rates = Rates(
             embed=config.dropout_embed,
             x=config.dropout_x,
@@ -79,16 +89,16 @@ class LmStepper:
             TrainingError: see the class.
         """
         rng = self._rng(number)
-        if self.config.zero_state:
+        if self.config.zero_state and rng is not None:
             state = zero_columns(state, self.config.zero_state, rng)
         rows = self.columns.rows(window.start, window.stop)
-        inputs, targets = rows.inputs[:, self._mine], rows.targets[:, self._mine]
-        keep = np.ones(targets.shape, bool) if rows.keep is None else rows.keep[:, self._mine]
-        if window.loss_from > window.start or rows.keep is not None:
+        targets = rows.targets[:, self.mine]
+        keep = np.ones(targets.shape, bool) if rows.keep is None else rows.keep[:, self.mine]
+        if window.loss_from > window.start:
             keep = keep.copy()
             keep[: window.loss_from - window.start] = False
         try:
-            return self._update(inputs, targets, keep, window, state, rng, rate)
+            return self._update(rows.inputs, targets, keep, window, state, rng, rate)
         except (RuntimeError, MemoryError) as error:
             dy.renew_cg()
             raise TrainingError(f"update {number + 1}: {error}") from error
@@ -105,37 +115,39 @@ class LmStepper:
     ) -> StepResult:
         dy.renew_cg()
         segment = self.model.segment(
-            inputs, state, rates=self._rates, rng=rng, save_at=window.save_at - window.start or None
+            inputs,
+            state,
+            rates=self._rates,
+            rng=rng,
+            save_at=window.save_at - window.start or None,
+            only=None if self._gradients is None else self.mine,
         )
-        nll = self.model.nll(segment, targets)
-        if not keep.all():
-            nll = dy.cmult(nll, feed(keep.ravel()[None, :].astype(np.float32), batched=True))
-        total = dy.sum_batches(nll)
-        loss = total * (1 / targets.shape[1])
-        if self.config.augmented_gamma:
-            loss = loss + self._augmented(segment.scores, targets, keep)
+        nll, extra = self._losses(segment, targets)
+        total = dy.sum_batches(masked_loss(nll, keep))
+        loss = total if extra is None else total + dy.sum_batches(masked_loss(extra, keep))
         nats = scalar(total)
         if not math.isfinite(nats):
             raise TrainingError(f"the loss is {nats}; lower the learning rate or clip")
-        loss.backward()
+        (loss * (1 / self.config.batch_size)).backward()
+        if self._gradients is not None:
+            self._gradients.add(np.unique(inputs))
         self.trainer.learning_rate = rate
         self.trainer.update()
         after = list(state) if window.save_at == window.start else read_states(segment.states)
         return StepResult(nats, int(keep.sum()), after)
 
-    def _augmented(
-        self, h: dy.Expression, targets: np.ndarray, keep: np.ndarray
-    ) -> dy.Expression:
-        config = self.config
+    def _losses(
+        self, segment: Segment, targets: np.ndarray
+    ) -> tuple[dy.Expression, Optional[dy.Expression]]:
+        """(-log P of the targets, augmented loss or None), each (1,)x(T*B)."""
+        config, output = self.config, self.model.output
+        if not config.augmented_gamma or not isinstance(output, TiedEmbeddings):
+            return self.model.nll(segment, targets), None
+        ids, scores = targets.ravel(), output.scores(segment.scores)
         extra = augmented_loss(
-            self.model.output.scores(h),
-            self.model.output,
-            targets.ravel(),
-            tau=config.augmented_tau,
-            gamma=config.augmented_gamma,
+            scores, output, ids, tau=config.augmented_tau, gamma=config.augmented_gamma
         )
-        counted = feed(keep.ravel()[None, :].astype(np.float32), batched=True)
-        return dy.sum_batches(dy.cmult(extra, counted)) * (1 / targets.shape[1])
+        return nll_of_scores(scores, ids), extra
 
     def _rng(self, number: int) -> Optional[np.random.Generator]:
         """The draws of one update; DyNet's own generator is set to the same point."""
@@ -144,3 +156,10 @@ class LmStepper:
         seed = np.random.SeedSequence((self.config.seed, number, self.rank))
         dy.reset_random_seed(int(seed.generate_state(1)[0]) or 1)
         return np.random.default_rng(seed)
+
+
+def share_of(batch_size: int, rank: int, processes: int) -> slice:
+    """The columns of worker ``rank``: all have the same number, the first ones perhaps one more."""
+    size, more = divmod(batch_size, processes)
+    first = rank * size + min(rank, more)
+    return slice(first, first + size + (rank < more))

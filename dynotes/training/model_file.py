@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -42,15 +42,25 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], An
     """
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
-            header = (file.metadata() or {}).get(HEADER)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            meta = _meta(path, (file.metadata() or {}).get(HEADER))
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, meta
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, TypeError) as error:
         raise InputError(path, f"not a complete safetensors file ({error})") from None
+
+
+def _meta(path: str | os.PathLike[str], header: Optional[str]) -> Any:
+    """The JSON value in a header of :func:`write_arrays`; InputError for any other header."""
     if header is None:
         raise InputError(path, "a safetensors file, but not one of dynotes")
-    value = json.loads(header)
-    if value.get("format") != FORMAT:
-        raise InputError(path, f"expected format {FORMAT!r}, found {value.get('format')!r}")
-    return arrays, value["meta"]
+    try:
+        value = json.loads(header)
+    except ValueError as error:
+        raise InputError(path, f"a damaged header ({error})") from None
+    if not isinstance(value, dict) or set(value) != {"format", "meta"}:
+        raise InputError(path, "a damaged header (expected format and meta)")
+    if value["format"] != FORMAT:
+        raise InputError(path, f"expected format {FORMAT!r}, found {value['format']!r}")
+    return value["meta"]

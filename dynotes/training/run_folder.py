@@ -19,13 +19,9 @@ from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
 
 PathLike = Union[str, "os.PathLike[str]"]
-CONFIG, LOG, MODEL, CHECKPOINT, CURVES = (
-    "config.json",
-    "log.jsonl",
-    "model.safetensors",
-    "checkpoint.safetensors",
-    "curves.png",
-)
+CONFIG, LOG, CURVES = "config.json", "log.jsonl", "curves.png"
+MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+BEST_OPTIMIZER = "best-optimizer.safetensors"  # of the best model, for rollbacks (T29)
 
 
 class RunFolder:
@@ -36,6 +32,7 @@ class RunFolder:
         self.config, self.log = self.path / CONFIG, self.path / LOG
         self.model, self.checkpoint = self.path / MODEL, self.path / CHECKPOINT
         self.curves = self.path / CURVES
+        self.best_optimizer = self.path / BEST_OPTIMIZER
 
     def create(self) -> None:
         """Make the folder; an existing run is never overwritten.
@@ -70,20 +67,6 @@ class RunFolder:
         """Write log.jsonl: a line an epoch."""
         lines = "".join(json.dumps(finite(entry)) + "\n" for entry in history)
         atomic_write(self.log, lines.encode())
-
-    def worker_checkpoint(self, rank: int, step: int) -> Path:
-        """Where worker ``rank`` keeps its own part of the checkpoint of ``step``."""
-        return self.path / f"checkpoint-{rank}-{step}.safetensors"
-
-    def best_optimizer(self, rank: int) -> Path:
-        """Where worker ``rank`` keeps the optimizer's statistics of the best model (T29)."""
-        return self.path / f"best-optimizer-{rank}.safetensors"
-
-    def remove_old_workers(self, step: int) -> None:
-        """Delete the parts of workers that belong to other steps than ``step``."""
-        for path in self.path.glob("checkpoint-*-*.safetensors"):
-            if not path.name.endswith(f"-{step}.safetensors"):
-                path.unlink()
 
     def remove_temporary(self) -> None:
         """Delete what a killed write left behind."""

@@ -1,15 +1,14 @@
-"""Several processes train private copies of one model and merge them every k steps.
+"""Several processes compute one gradient: each its own columns of the batch, summed every update.
 
-    theta <- theta_0 + rate / N * sum_i (theta_i - theta_0)
+    g = sum_i g_i,    g_i the gradient of worker i's columns        then every worker updates alike
 
-theta_0 is the last merged point, theta_i what worker i made of it.  rate = 1 averages the
-parameters (local SGD); rate = N applies the steps of all workers, the progress an epoch has with
-one process.  Workers share nothing but one anonymous memory map of float32 slots and meet at
-barriers, and every worker adds the slots in the same order, so all end with the same bits and a
-run with N workers is as repeatable as one with a single process.
+Every worker has a private engine with the whole model.  They share one anonymous memory map of
+float32 slots and meet at barriers; each adds the slots in the same order, so gradients, trainers
+and parameters stay equal to the bit in all of them, a run is as repeatable as one with a single
+process, and it computes what one process would compute, up to the rounding of the sum.
 
 Note: Tips in Training / Truncated Backprop (T14)
-Paper: McDonald, Hall & Mann 2010 (iterative parameter mixing); Stich 2019 (local SGD)
+Paper: Chen et al. 2016, arXiv:1604.00981 (synchronous stochastic gradient descent)
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Optional
+from typing import Any
 
 import numpy as np
 
 from dynotes.graph.shapes import check_size
 
-CHUNK = 1 << 16  # floats merged at a time, small enough for the second-level cache
+CHUNK = 1 << 16  # floats added at a time, small enough for the second-level cache
 MESSAGE_BYTES = 2000
 TOTALS = 8
 
@@ -38,33 +37,21 @@ class WorkerError(RuntimeError):
 
 
 class Workers:
-    """N processes around one shared memory map; with N = 1 nothing is forked or copied.
+    """N processes around one shared memory map; with N = 1 nothing is forked or shared.
 
     Args:
         processes: N >= 1.
-        views: flat float32 arrays onto the parameters themselves; equal in all workers.
-        rate: 0 < rate <= N, see the module's equation.
     """
 
-    def __init__(self, processes: int, views: Sequence[np.ndarray], rate: float = 1.0) -> None:
+    def __init__(self, processes: int) -> None:
         self.processes = check_size("processes", processes, high=256)
-        if not 0 < rate <= processes:
-            raise ValueError(f"merge rate: expected 0 < rate <= {processes}, found {rate}")
-        self.rank, self.rate, self._views = 0, float(rate), list(views)
+        self.rank = 0
         self._children: list[int] = []
         self._parent = os.getpid()
-        if processes == 1:
-            return
-        for view in self._views:
-            if view.dtype != np.float32 or view.ndim != 1 or not view.flags.writeable:
-                raise ValueError("views: expected flat writeable float32 arrays")
-        size = sum(view.size for view in self._views)
-        self._arrived = _shared(processes, np.int64)
-        self._failed = _shared(1, np.int64)
-        self._message = _shared(MESSAGE_BYTES, np.uint8)
-        self._totals = _shared(processes * TOTALS, np.float64).reshape(processes, TOTALS)
-        self._slots = _shared(processes * size, np.float32).reshape(processes, size)
-        self._base = np.concatenate(self._views)
+        self._arrived = shared_array((processes,), np.int64)
+        self._failed = shared_array((1,), np.int64)
+        self._message = shared_array((MESSAGE_BYTES,), np.uint8)
+        self._totals = shared_array((processes, TOTALS), np.float64)
 
     @property
     def lead(self) -> bool:
@@ -73,7 +60,11 @@ class Workers:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Workers]:
-        """Fork the workers; the body runs in each of them, children exit at its end."""
+        """Fork the workers; the body runs in each of them, children exit at its end.
+
+        Raises:
+            WorkerError: in the lead, if another worker failed or vanished.
+        """
         sys.stdout.flush()
         sys.stderr.flush()
         for rank in range(1, self.processes):
@@ -95,9 +86,11 @@ class Workers:
         finally:
             if self.rank != 0:
                 os._exit(status)
-            for pid in self._children:
-                os.waitpid(pid, 0)
+            failed = [pid for pid in self._children if os.waitpid(pid, 0)[1]]
             self._children = []
+            if failed and status == 0:
+                self._fail(f"worker process {failed[0]} ended unexpectedly")
+                raise WorkerError(self._reason())
 
     def barrier(self) -> None:
         """Wait until every worker is here.
@@ -111,47 +104,11 @@ class Workers:
         goal, waited = self._arrived[self.rank], 0
         while int(self._arrived.min()) < goal:
             if self._failed[0]:
-                raise WorkerError(bytes(self._message).rstrip(b"\0").decode("utf-8", "replace"))
+                raise WorkerError(self._reason())
             time.sleep(0.0002)
             waited += 1
             if waited % 2000 == 0:
                 self._check_alive()
-
-    def merge(self) -> None:
-        """Merge the parameters of all workers; afterwards they are bit-equal everywhere."""
-        if self.processes == 1:
-            return
-        self._scatter(self._slots[self.rank])
-        self.barrier()
-        keep, share = 1.0 - self.rate, self.rate / self.processes
-        offset = 0
-        for view in self._views:
-            for first in range(0, view.size, CHUNK):
-                part = view[first : first + CHUNK]
-                at = slice(offset + first, offset + first + part.size)
-                np.add(self._slots[0, at], self._slots[1, at], out=part)
-                for slot in self._slots[2:, at]:
-                    part += slot
-                part *= np.float32(share)
-                if keep:
-                    part += np.float32(keep) * self._base[at]
-                self._base[at] = part
-            offset += view.size
-        self.barrier()
-
-    def adopt(self) -> None:
-        """Give every worker the lead's parameters, and take them as the last merged point."""
-        if self.processes == 1:
-            return
-        if self.lead:
-            self._scatter(self._slots[0])
-        self.barrier()
-        self._base[:] = self._slots[0]
-        offset = 0
-        for view in self._views:
-            view[:] = self._base[offset : offset + view.size]
-            offset += view.size
-        self.barrier()
 
     def total(self, *values: float) -> tuple[float, ...]:
         """Sums over the workers, the same in each; at most 8 values."""
@@ -169,17 +126,14 @@ class Workers:
         """The lead's value, in every worker."""
         return self.total(value if self.lead else 0.0)[0]
 
-    def _scatter(self, slot: np.ndarray) -> None:
-        offset = 0
-        for view in self._views:
-            slot[offset : offset + view.size] = view
-            offset += view.size
-
     def _fail(self, message: str) -> None:
         if not self._failed[0]:
             text = message.encode("utf-8", "replace")[:MESSAGE_BYTES]
             self._message[: len(text)] = np.frombuffer(text, np.uint8)
             self._failed[0] = 1
+
+    def _reason(self) -> str:
+        return bytes(self._message).rstrip(b"\0").decode("utf-8", "replace")
 
     def _check_alive(self) -> None:
         if self.rank != 0:
@@ -193,8 +147,62 @@ class Workers:
                 return
 
 
-def _shared(count: int, dtype: type) -> np.ndarray:
-    """Zeros in memory that survives fork as one and the same."""
-    size = max(1, count) * np.dtype(dtype).itemsize
-    buffer: Optional[mmap.mmap] = mmap.mmap(-1, size)
-    return np.frombuffer(buffer, dtype=dtype, count=count)
+class GradientSum:
+    """Adds up the gradients of all workers in place, between backward() and update().
+
+    Args:
+        workers: who takes part; made, like this object, before they fork.
+        dense: flat float32 views on the gradients of parameters.
+        tables: (V, n) float32 views on the gradients of lookup tables.
+    """
+
+    def __init__(
+        self, workers: Workers, dense: Sequence[np.ndarray], tables: Sequence[np.ndarray]
+    ) -> None:
+        for view in (*dense, *tables):
+            if view.dtype != np.float32 or not view.flags.writeable:
+                raise ValueError("expected writeable float32 views")
+        self._workers, self._dense, self._tables = workers, list(dense), list(tables)
+        size = sum(v.size for v in (*dense, *tables)) if workers.processes > 1 else 0
+        self._slots = shared_array((workers.processes, size), np.float32)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Every view becomes the sum over the workers.
+
+        Args:
+            rows: the distinct rows of the tables that any worker looked up, the same in each.
+        """
+        if self._workers.processes == 1:
+            return
+        parts: list[tuple[np.ndarray, Any]] = [(view, slice(None)) for view in self._dense]
+        parts += [(table, rows) for table in self._tables]
+        at, own = 0, self._slots[self._workers.rank]
+        spans = []
+        for view, which in parts:
+            values = view[which]
+            own[at : at + values.size] = values.reshape(-1)
+            spans.append((view, which, at, values.shape))
+            at += values.size
+        self._workers.barrier()
+        for view, which, first, shape in spans:
+            if view.ndim == 1:
+                self._add_dense(view, first)
+            else:
+                stop = first + int(np.prod(shape))
+                view[which] = self._slots[:, first:stop].sum(axis=0).reshape(shape)
+        self._workers.barrier()
+
+    def _add_dense(self, view: np.ndarray, offset: int) -> None:
+        for first in range(0, view.size, CHUNK):
+            part = view[first : first + CHUNK]
+            at = slice(offset + first, offset + first + part.size)
+            np.add(self._slots[0, at], self._slots[1, at], out=part)
+            for slot in self._slots[2:, at]:
+                part += slot
+
+
+def shared_array(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Zeros in memory that survives fork as one and the same; pages are taken when touched."""
+    count = int(np.prod(shape))
+    buffer = mmap.mmap(-1, max(1, count) * np.dtype(dtype).itemsize)
+    return np.frombuffer(buffer, dtype=dtype, count=count).reshape(shape)

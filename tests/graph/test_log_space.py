@@ -126,6 +126,14 @@ def test_a_masked_list_sum_is_the_sum_of_what_is_kept(keep):
     np.testing.assert_allclose(read(ls.logsumexp(xs, keep))[0], expected, rtol=1e-5)
 
 
+def test_an_entry_of_batch_one_may_come_first_under_a_batched_mask():
+    xs = [feed(np.array([0.5])), feed(NARROW[:1, :3], batched=True)]
+    keep = np.array([[True, False, True], [True, True, False]])
+    both = [np.full(3, 0.5), NARROW[0, :3]]
+    expected = special.logsumexp(np.where(keep, both, -np.inf), 0)
+    np.testing.assert_allclose(read(ls.logsumexp(xs, keep))[0], expected, rtol=1e-5)
+
+
 def test_a_masked_list_of_vectors_is_masked_as_whole_entries():
     xs = [feed(NARROW[:, i : i + 2], batched=True) for i in range(2)]
     keep = np.array([[True, False], [True, True]])
@@ -222,7 +230,7 @@ def test_graph_log1mexp_equals_sixty_digits_on_both_sides_of_the_switch():
 
 
 def test_log1mexp_gradient_is_minus_exp_over_one_minus_exp():
-    x = np.array([-1e-5, -0.1, -0.69, -0.7, -3.0, -40.0])
+    x = np.array([-1e-5, -0.1, -0.69, -np.log(2), -0.7, -3.0, -40.0])
     _, p = parameter(x)
     found = gradient(ls.log1mexp(p), p)
     np.testing.assert_allclose(found, np.exp(x) / np.expm1(x), rtol=1e-5)

@@ -79,7 +79,7 @@ def test_a_dead_arc_is_not_counted():
 
 
 def test_counts_beyond_64_bits_stay_exact():
-    assert program(sr.COUNT, {arc: 1 for arc in arcs(100)}, 100) > 2**64
+    assert program(sr.COUNT, dict.fromkeys(arcs(100), sr.COUNT.lift(0.0)), 100) > 2**64
 
 
 @pytest.mark.parametrize("name", ["log", "max", "entropy", "expectation"])
@@ -199,6 +199,9 @@ def test_zero_and_one_of_batch_one_mix_with_a_batch(name):
     x = lifted(s, {0: feed(values, batched=True)}, {0: feed(values, batched=True)})[0]
     result = s.times(s.one(), s.plus([x, s.zero()]))
     log_weight = result.log_weight if isinstance(result, sr.Weighted) else result
+    np.testing.assert_allclose(read(log_weight), values, rtol=1e-6)
+    first = s.plus([s.zero(), x])
+    log_weight = first.log_weight if isinstance(first, sr.Weighted) else first
     np.testing.assert_allclose(read(log_weight), values, rtol=1e-6)
 
 

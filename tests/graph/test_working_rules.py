@@ -71,7 +71,11 @@ def test_nll_of_extreme_scores_is_finite():
 
 @pytest.mark.parametrize(
     ("ids", "message"),
-    [([0, 1], "expected 6, one a column, found 2"), ([3] * 6, "ids must be 0 to 2"), ([], "no ids")],
+    [
+        ([0, 1], "expected 6, one a column, found 2"),
+        ([3] * 6, "ids must be 0 to 2"),
+        ([], "no ids"),
+    ],
 )
 def test_ids_that_do_not_fit_are_refused(ids, message):
     with pytest.raises(ValueError, match=message):

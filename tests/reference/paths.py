@@ -14,7 +14,7 @@ def segmentations(n, longest):
 
 
 def summary(log_weights, features, n, longest):
-    """log Z, best score, count, entropy, mean feature and arc posteriors, from the list of paths."""
+    """log Z, best score, count, entropy, mean feature, arc posteriors, from the list of paths."""
     paths = segmentations(n, longest)
     scores = [math.fsum(log_weights[arc] for arc in path) for path in paths]
     values = [math.fsum(features[arc] for arc in path) for path in paths]

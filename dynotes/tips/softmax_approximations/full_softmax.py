@@ -90,18 +90,20 @@ def sample_log_probs(
         (N,) ints in [0, V).
 
     Raises:
-        ValueError: not a matrix, a NaN, temperature <= 0, or top_k outside 1..V.
+        ValueError: not a matrix, a NaN, a column of -inf, temperature <= 0, or top_k outside 1..V.
     """
     scores = np.asarray(log_probs, dtype=np.float64)
-    if scores.ndim != 2 or scores.size == 0 or np.isnan(scores).any():
-        raise ValueError(f"log_probs: expected (V, N) numbers, found shape {scores.shape} or NaN")
+    if scores.ndim != 2 or scores.size == 0:
+        raise ValueError(f"log_probs: expected (V, N), found shape {scores.shape}")
+    best = scores.max(axis=0)
+    if not np.isfinite(best).all():
+        raise ValueError("log_probs: expected a possible word in every column, found none, or NaN")
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature: expected a positive number, found {temperature!r}")
-    scores = (scores - scores.max(axis=0)) / temperature
+    scores = (scores - best) / temperature
     if top_k is not None and check_size("top_k", top_k, 1, len(scores)) < len(scores):
         dropped = np.argpartition(-scores, top_k - 1, axis=0)[top_k:]
         np.put_along_axis(scores, dropped, -np.inf, axis=0)
     cumulative = np.exp(scores).cumsum(axis=0)
-    total = cumulative[-1]
-    u = np.minimum(rng.random(total.size) * total, np.nextafter(total, 0.0))
+    u = rng.random(cumulative.shape[1]) * cumulative[-1]
     return (cumulative <= u).sum(axis=0)

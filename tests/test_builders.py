@@ -1,0 +1,183 @@
+"""Laws that hold for every Builder of the package; a new one needs a row in ROWS."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import dynet as dy
+import numpy as np
+import pytest
+
+import dynotes
+from dynotes.graph.arrays import feed, read
+from dynotes.graph.builder import Builder
+from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.tips.softmax_approximations.full_softmax import FullSoftmax
+from dynotes.tips.tied_embeddings import TiedEmbeddings, WordEmbeddings
+from dynotes.tips.variational_lstm import VariationalLSTM
+from dynotes.training.parameters import named_parameters, set_value
+from tests.helpers import asymmetric
+
+V, E, H = 6, 3, 4
+
+
+class Row(NamedTuple):
+    """How to make a builder, and an output of T steps and B batch entries that uses all of it."""
+
+    kind: Callable[..., Builder]
+    spec: dict[str, Any]
+    output: Callable[[Any, int, int], dy.Expression]
+
+
+def vectors(size, count):
+    values = np.random.default_rng(count).normal(size=(size, count))
+    return feed(values, batched=True)
+
+
+def ids(steps, batch):
+    return np.arange(steps * batch).reshape(steps, batch) % V
+
+
+def lm_output(model, steps, batch):
+    return model.nll(model.segment(ids(steps, batch), some_state(model, batch)), ids(steps, batch))
+
+
+def some_state(model, batch):
+    return [np.full_like(z, 0.3) for z in model.zero_state(batch)]
+
+
+def lstm_output(lstm, steps, batch):
+    state = lstm.start(batch, values=some_state(lstm, batch))
+    for t in range(steps):
+        state = state.add_input(vectors(E, batch) * float(t + 1))
+    return state.output()
+
+
+def tied_output(tied, steps, batch):
+    words = ids(steps, batch)
+    known = dy.sum_elems(tied.embed(words))
+    return tied.nll(vectors(tied.n_hidden, steps * batch), words) + known
+
+
+ROWS = {
+    "VariationalLSTM": Row(VariationalLSTM, dict(layers=2, n_in=E, n_hidden=H), lstm_output),
+    "WordEmbeddings": Row(
+        WordEmbeddings, dict(n_words=V, n_embed=E), lambda e, steps, batch: e.embed(ids(steps, batch))
+    ),
+    "FullSoftmax": Row(
+        FullSoftmax,
+        dict(n_words=V, n_hidden=H),
+        lambda f, steps, batch: f.nll(vectors(H, steps * batch), ids(steps, batch)),
+    ),
+    "TiedEmbeddings": Row(TiedEmbeddings, dict(n_words=V, n_embed=E), tied_output),
+    "TiedEmbeddings, projected": Row(
+        TiedEmbeddings, dict(n_words=V, n_embed=E, n_hidden=H, bias=False), tied_output
+    ),
+    "LstmLm": Row(LstmLm, dict(n_words=V, n_embed=E, n_hidden=H), lm_output),
+    "LstmLm, tied": Row(LstmLm, dict(n_words=V, n_embed=H, n_hidden=H, tie=True), lm_output),
+    "LstmLm, projected": Row(
+        LstmLm, dict(n_words=V, n_embed=E, n_hidden=H, layers=1, tie=True), lm_output
+    ),
+}
+every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+
+
+def make(row, pc):
+    """A builder whose parameters are all different from zero."""
+    builder = row.kind(pc, **row.spec)
+    rng = np.random.default_rng(3)
+    for p in named_parameters(builder.param_collection()).values():
+        set_value(p, rng.normal(0, 0.5, p.shape()).astype(np.float32))
+    return builder
+
+
+def test_every_builder_of_the_package_has_a_row():
+    for module in pkgutil.walk_packages(dynotes.__path__, "dynotes."):
+        importlib.import_module(module.name)
+    found, queue = set(), [Builder]
+    while queue:
+        for kind in queue.pop().__subclasses__():
+            queue.append(kind)
+            if kind.__module__.startswith("dynotes."):
+                found.add(kind)
+    rows = {row.kind for row in ROWS.values()}
+    missing = sorted(f"{kind.__module__}.{kind.__name__}" for kind in found - rows)
+    assert not missing, f"no row in ROWS of tests/test_builders.py for: {', '.join(missing)}"
+
+
+@every_row
+def test_saving_and_loading_is_exact_although_the_name_is_taken(row, tmp_path):
+    pc, other = dy.ParameterCollection(), dy.ParameterCollection()
+    builder = make(row, pc)
+    expected = read(row.output(builder, 3, 2))
+    dy.save(str(tmp_path / "saved"), [builder])
+    row.kind(other, **row.spec)
+    dy.renew_cg()
+    (loaded,) = dy.load(str(tmp_path / "saved"), other)
+    np.testing.assert_array_equal(read(row.output(loaded, 3, 2)), expected)
+
+
+@every_row
+def test_the_spec_is_exactly_the_keyword_arguments_as_plain_json(row):
+    builder = make(row, dy.ParameterCollection())
+    parameters = inspect.signature(row.kind.__init__).parameters.values()
+    keywords = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert builder.spec == {**keywords, **row.spec}
+    assert json.loads(json.dumps(builder.spec)) == builder.spec
+
+
+@every_row
+def test_from_spec_makes_parameters_of_the_same_names_and_shapes(row):
+    pc, other = dy.ParameterCollection(), dy.ParameterCollection()
+    builder = make(row, pc)
+    row.kind.from_spec(builder.spec, other)
+    shapes = [{n: p.shape() for n, p in named_parameters(c).items()} for c in (pc, other)]
+    assert shapes[0] == shapes[1]
+
+
+@every_row
+def test_every_parameter_lies_in_the_builders_own_named_collection(row):
+    pc = dy.ParameterCollection()
+    builder = make(row, pc)
+    own = named_parameters(builder.param_collection())
+    assert set(own) == set(named_parameters(pc))
+    assert all(name.startswith(f"/{row.kind.NAME}/") for name in own)
+
+
+@every_row
+def test_every_parameter_gets_a_gradient(row):
+    pc = dy.ParameterCollection()
+    builder = make(row, pc)
+    asymmetric(row.output(builder, 3, 2)).backward()
+    for name, p in named_parameters(pc).items():
+        assert np.abs(p.grad_as_array()).max() > 0, name
+
+
+@every_row
+def test_two_graphs_in_a_row_give_equal_results(row):
+    pc = dy.ParameterCollection()
+    builder = make(row, pc)
+    first = read(row.output(builder, 3, 2))
+    dy.renew_cg()
+    np.testing.assert_array_equal(read(row.output(builder, 3, 2)), first)
+
+
+@every_row
+@pytest.mark.parametrize(("steps", "batch"), [(1, 1), (1, 3), (4, 1)])
+def test_one_step_and_one_batch_entry_work(row, steps, batch):
+    pc = dy.ParameterCollection()
+    assert np.isfinite(read(row.output(make(row, pc), steps, batch))).all()
+
+
+@every_row
+def test_no_expression_of_a_graph_is_kept(row):
+    pc = dy.ParameterCollection()
+    builder = make(row, pc)
+    before = dict(vars(builder))
+    read(row.output(builder, 2, 2))
+    assert list(vars(builder)) == list(before)
+    assert all(vars(builder)[name] is value for name, value in before.items())
+    assert not any(type(value) is dy.Expression for value in vars(builder).values())
