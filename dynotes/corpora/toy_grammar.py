@@ -111,72 +111,68 @@ class ToyGrammar:
                 yield p * (1 - s.p_pronoun), (article, ("phrase", slot, c, n))
 
     def _pronoun(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
-        yield 1.0, [("verb", *slot[1:], c, n, NO_TOPIC)] if slot[0] == "subj" else []
+        yield 1.0, [("verb", *slot[1:], c, n)] if slot[0] == "subj" else []
 
     def _phrase(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
         p = self.sizes.p_adjective
         yield 1 - p, [("noun", slot, c, n, NO_TOPIC)]
         for a, p_family in enumerate(prefer(self.sizes.n_classes, c, self.sizes.class_bond)):
             for topic, p_topic in self.lexicon.topics(("A", a)):
-                adjective = Word(Cell(("A", a), topic, (c, n)), NO_TOPIC, slot[0], "amod", "")
+                adjective = Word(Cell(("A", a), topic, (c,)), NO_TOPIC, slot[0], "amod", "")
                 yield p * p_family * p_topic, (adjective, ("noun", slot, c, n, topic))
 
-    def _noun(self, slot: tuple, c: int, n: int, context: int) -> Iterator[Choice]:
-        role = slot[0]
-        for topic, p in self.lexicon.topics(("N", c), context):
-            noun = Word(Cell(("N", c), topic, (n,)), context, "verb", LABEL[role], role)
-            yield p, (noun, ("after", slot, c, n, topic))
-
-    def _after(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
-        """What follows a noun: its relative clause; after a subject, the verb."""
+    def _noun(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
+        """A noun and what follows it: its relative clause; after a subject, the verb."""
         role, kind, e, depth, _ = slot
+        noun = Word(Cell(("N", c), NO_TOPIC, (n,)), topic, "verb", LABEL[role], role)
         nested = role != "obl" and depth < self.sizes.max_depth
+        yield 1.0, (noun, ("after", slot, c, n, nested))
+
+    def _after(self, slot: tuple, c: int, n: int, nested: bool) -> Iterator[Choice]:
+        role, kind, e, depth, _ = slot
         p = self.sizes.p_relative if nested else 0.0
-        relative = Clause(("relative", "REL", e, depth + 1, c, n, topic), role, "acl:relcl")
-        verb = [("verb", *slot[1:], c, n, topic)] if role == "subj" else []
-        late = [("late", e, c, n, topic)] if role == "subj" and kind == MAIN and nested else []
+        relative = Clause(("relative", "REL", e, depth + 1, c, n), role, "acl:relcl")
+        verb = [("verb", *slot[1:], c, n)] if role == "subj" else []
+        late = [("late", e, c, n)] if role == "subj" and kind == MAIN and nested else []
         yield p, [relative, *verb]
         yield 1 - p, [*verb, *late]
 
-    def _relative(
-        self, marker: str, e: int, depth: int, c: int, n: int, topic: int
-    ) -> Iterator[Choice]:
+    def _relative(self, marker: str, e: int, depth: int, c: int, n: int) -> Iterator[Choice]:
         as_subject, as_object = (
             fixed(marker, (n, k), "verb", label) for k, label in enumerate(("nsubj", "obj"))
         )
         p = self.sizes.p_gap_object
-        yield 1 - p, (as_subject, ("verb", EMBEDDED, e, depth, 0, c, n, topic))
+        yield 1 - p, (as_subject, ("verb", EMBEDDED, e, depth, 0, c, n))
         yield p, (as_object, ("nominal", ("subj", GAP, e, depth, c)))
 
-    def _late(self, e: int, c: int, n: int, topic: int) -> Iterator[Choice]:
+    def _late(self, e: int, c: int, n: int) -> Iterator[Choice]:
         p = self.sizes.p_late
-        yield p, [Clause(("relative", "LATE", e, 1, c, n, topic), "subj", "acl:relcl")]
+        yield p, [Clause(("relative", "LATE", e, 1, c, n), "subj", "acl:relcl")]
         yield 1 - p, []
 
-    def _verb(
-        self, kind: str, e: int, depth: int, gap: int, c: int, n: int, topic: int
-    ) -> Iterator[Choice]:
+    def _verb(self, kind: str, e: int, depth: int, gap: int, c: int, n: int) -> Iterator[Choice]:
         """Verb and all behind it; gap: class of the object that the clause hangs on, if GAP."""
         families = self._gap_families(c, gap) if kind == GAP else self._families(c, depth)
         for tense, p_tense in enumerate((1 - self.sizes.p_past[e], self.sizes.p_past[e])):
-            for (name, j), p in families:
-                verb = Word(Cell((name, j), NO_TOPIC, (tense, n)), topic, "", "", "verb")
-                right: list[Symbol] = [verb, ("adverb", tense), ("adjunct",)]
-                if name == "VT" and kind != GAP:
-                    right.append(("nominal", ("obj", kind, e, depth, j)))
-                if name == "VS":
-                    right.append(Clause(("content", e, depth + 1), "verb", "ccomp"))
-                yield p_tense * p, right
+            for family, p_family in families:
+                rest: list[Symbol] = [("adjunct",)]
+                if family[0] == "VT" and kind != GAP:
+                    rest.append(("nominal", ("obj", kind, e, depth, family[1])))
+                if family[0] == "VS":
+                    rest.append(Clause(("content", e, depth + 1), "verb", "ccomp"))
+                for topic, p_topic in self.lexicon.topics(family):
+                    verb = Word(Cell(family, topic, (tense, n)), NO_TOPIC, "", "", "verb")
+                    yield p_tense * p_family * p_topic, (verb, ("adverb", tense, topic), *rest)
 
     def _content(self, e: int, depth: int) -> Iterator[Choice]:
         that = fixed("THAT", (), "verb", "mark")
         yield 1.0, (that, ("nominal", ("subj", EMBEDDED, e, depth, 0)))
 
-    def _adverb(self, tense: int) -> Iterator[Choice]:
+    def _adverb(self, tense: int, topic: int) -> Iterator[Choice]:
         p, p_time = self.sizes.p_adverb, self.sizes.p_time
-        for p_family, family in ((p_time, ("TIME", tense)), (1 - p_time, ("MANNER",))):
-            cell = Cell(family, NO_TOPIC, ())
-            yield p * p_family, [Word(cell, NO_TOPIC, "verb", "advmod", "")]
+        time, manner = (Cell(family, NO_TOPIC, ()) for family in (("TIME", tense), ("MANNER",)))
+        yield p * p_time, [Word(time, NO_TOPIC, "verb", "advmod", "")]
+        yield p * (1 - p_time), [Word(manner, topic, "verb", "advmod", "")]
         yield 1 - p, []
 
     def _adjunct(self) -> Iterator[Choice]:

@@ -39,9 +39,9 @@ class ToySizes:
     """Numbers of stems, and probabilities of choices; a choice of probability 0 does not exist."""
 
     n_classes: int = 4  # semantic classes = genders; the first two share their stems
-    n_topics: int = 5
+    n_topics: int = 8
     n_nouns: int = 80  # stems a class
-    n_adjectives: int = 12  # stems a class
+    n_adjectives: int = 16  # stems a class
     n_transitive: int = 32  # stems a class
     n_intransitive: int = 20  # stems a class
     n_saying: int = 16
@@ -50,16 +50,16 @@ class ToySizes:
     n_prepositions: int = 4
     n_evidentials: int = 2
     max_depth: int = 2  # of clauses in clauses
-    zipf: float = 1.6
-    bond: float = 0.3  # of topics
+    zipf: float = 1.7
+    bond: float = 0.6  # of topics
     class_bond: float = 0.7  # P(the favourite class | verb, adposition; adjective | noun)
     subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
     p_past: tuple[float, ...] = (0.97, 0.03)  # by evidential
     p_plural: float = 0.35
     p_pronoun: float = 0.2
     p_adjective: float = 0.35
-    p_adverb: float = 0.25
-    p_time: float = 0.7  # of the adverbs
+    p_adverb: float = 0.3
+    p_time: float = 0.4  # of the adverbs
     p_adjunct: float = 0.2
     p_saying: float = 0.25  # of the verbs of persons
     p_transitive: float = 0.6  # of the other verbs
@@ -186,13 +186,12 @@ class Lexicon:
             )
         return self._emissions[key]
 
-    def _add_family(self, family: tuple, count: int, *, left: bool, right: bool) -> None:
+    def _add_family(self, family: tuple, count: int, *, left: bool = False, right: bool = False) -> None:
         ranks, n = range(count), self.sizes.n_topics
-        shift = n if left else count  # n * n stems differ in (left, right)
         self.families[family] = Family(
             tuple(normalised([(r + 1.0) ** -self.sizes.zipf for r in ranks])),
             tuple(r % n if left else NO_TOPIC for r in ranks),
-            tuple((r + r // shift) % n if right else NO_TOPIC for r in ranks),
+            tuple(r % n if right else NO_TOPIC for r in ranks),
         )
 
     def _new_stem(self) -> str:
@@ -243,7 +242,7 @@ class Lexicon:
     def _add_nouns(self) -> None:
         people = [self._new_stem() for _ in range(self.sizes.n_nouns)]
         for c in range(self.sizes.n_classes):
-            self._add_family(("N", c), self.sizes.n_nouns, left=True, right=True)
+            self._add_family(("N", c), self.sizes.n_nouns, left=True)
             stems = people if c < 2 else [self._new_stem() for _ in people]
             for (rank, stem), n in product(enumerate(stems), (0, 1)):
                 lemma = stem + GENDER_ENDINGS[c]
@@ -253,13 +252,12 @@ class Lexicon:
     def _add_adjectives(self) -> None:
         n_classes, count = self.sizes.n_classes, self.sizes.n_adjectives
         for a in range(n_classes):
-            self._add_family(("A", a), count, left=False, right=True)
+            self._add_family(("A", a), count, right=True)
             for rank in range(count):
                 stem = self._new_stem() + "il"
-                for c, n in product(range(n_classes), (0, 1)):
-                    form = stem + GENDER_ENDINGS[c] + NUMBER_ENDINGS[n]
-                    word = (form, stem + GENDER_ENDINGS[0], "ADJ")
-                    self._add(("A", a), rank, (c, n), word, Gender=GENDERS[c], Number=NUMBERS[n])
+                for c in range(n_classes):
+                    word = (stem + GENDER_ENDINGS[c], stem + GENDER_ENDINGS[0], "ADJ")
+                    self._add(("A", a), rank, (c,), word, Gender=GENDERS[c])
 
     def _add_verbs(self) -> None:
         s = self.sizes
@@ -267,7 +265,7 @@ class Lexicon:
         counts.update({("VI", j): s.n_intransitive for j in range(s.n_classes)})
         counts["VS", 0] = s.n_saying
         for family, count in counts.items():
-            self._add_family(family, count, left=True, right=False)
+            self._add_family(family, count, right=True)
             for rank in range(count):
                 stem = self._new_stem()
                 for t, n in product((0, 1), (0, 1)):
@@ -279,7 +277,7 @@ class Lexicon:
         s = self.sizes
         counts = {("TIME", 0): s.n_time, ("TIME", 1): s.n_time, ("MANNER",): s.n_manner}
         for family, count in counts.items():
-            self._add_family(family, count, left=False, right=False)
+            self._add_family(family, count, left=family == ("MANNER",))
             for rank in range(count):
                 form = self._new_stem() + "ey"
                 self._add(family, rank, (), (form, form, "ADV"))

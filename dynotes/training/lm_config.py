@@ -66,6 +66,7 @@ class LmConfig:
     dropout_x: float = _setting(0.0, "inputs of every layer (T01, T03)", low=0, high=0.999)
     dropout_h: float = _setting(0.0, "recurrent connections (T03)", low=0, high=0.999)
     dropout_out: float = _setting(0.0, "output of the last layer (T04)", low=0, high=0.999)
+    unknown_alpha: float = _setting(0.0, "input words become <unk> at alpha/(alpha+count)", low=0)
     variational: bool = _setting(True, "one dropout mask a segment, else a fresh one a step")
     augmented_gamma: float = _setting(0.0, "weight of the augmented loss, 0: none (T19)", low=0)
     augmented_tau: float = _setting(1.0, "temperature of the augmented loss (T19)", low=0.01)
@@ -160,6 +161,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "hidden": 200,
         "layers": 2,
         "init": "uniform:0.1",
+        "forget_bias": 0.0,
         "batch_size": 20,
         "k1": 20,
         "clip": 5.0,
@@ -174,6 +176,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "hidden": 650,
         "layers": 2,
         "init": "uniform:0.05",
+        "forget_bias": 0.0,
         "batch_size": 20,
         "k1": 35,
         "clip": 5.0,

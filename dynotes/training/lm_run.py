@@ -121,6 +121,7 @@ class LmRun:
             self.config,
             rank=self.workers.rank,
             gradients=gradients,
+            vocabulary=self.data.vocabulary,
         )
         self._fresh_state()
         if resume:

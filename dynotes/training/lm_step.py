@@ -16,10 +16,12 @@ import dynet as dy
 import numpy as np
 
 from dynotes.corpora.bptt import Columns
+from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.graph.arrays import scalar
 from dynotes.graph.masks import masked_loss
 from dynotes.graph.working_rules import nll as nll_of_scores
 from dynotes.language_models.lstm_lm import LstmLm, Segment
+from dynotes.tips.dropout import unknown_replacement
 from dynotes.tips.lstm_sequence import Rates
 from dynotes.tips.tied_embeddings import TiedEmbeddings, augmented_loss
 from dynotes.tips.truncated_bptt import Window, zero_columns
@@ -49,6 +51,10 @@ class LmStepper:
         config: the settings.
         rank: this worker's number.
         gradients: what adds up the gradients of the workers; None with one process.
+        vocabulary: needed for config.unknown_alpha: its counts and its unknown word.
+
+    Raises:
+        ValueError: config.unknown_alpha, and a vocabulary without counts or unknown word.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class LmStepper:
         *,
         rank: int = 0,
         gradients: Optional[GradientSum] = None,
+        vocabulary: Optional[Vocabulary] = None,
     ) -> None:
         self.model, self.trainer, self.columns, self.config = model, trainer, columns, config
         self.rank, self._gradients = rank, gradients
@@ -72,6 +79,11 @@ class LmStepper:
             shared=config.variational,
         ).checked()
         self._random = any(self._rates[:4]) or config.zero_state > 0
+        self._counts, self._unk_id = None, None
+        if vocabulary is not None:
+            self._counts, self._unk_id = vocabulary.counts, vocabulary.unk_id
+        if config.unknown_alpha and (self._counts is None or self._unk_id is None):
+            raise ValueError("unknown_alpha: the vocabulary has no counts or no unknown word")
 
     def step(
         self, window: Window, state: Sequence[np.ndarray], number: int, rate: float
@@ -97,8 +109,9 @@ class LmStepper:
         if window.loss_from > window.start:
             keep = keep.copy()
             keep[: window.loss_from - window.start] = False
+        inputs = self._with_unknown(rows.inputs, number)
         try:
-            return self._update(rows.inputs, targets, keep, window, state, rng, rate)
+            return self._update(inputs, targets, keep, window, state, rng, rate)
         except (RuntimeError, MemoryError) as error:
             dy.renew_cg()
             raise TrainingError(f"update {number + 1}: {error}") from error
@@ -148,6 +161,14 @@ class LmStepper:
             scores, output, ids, tau=config.augmented_tau, gamma=config.augmented_gamma
         )
         return nll_of_scores(scores, ids), extra
+
+    def _with_unknown(self, inputs: np.ndarray, number: int) -> np.ndarray:
+        """Rare input words of all columns replaced (T02), by the same draws in every worker."""
+        if not self.config.unknown_alpha or self._counts is None or self._unk_id is None:
+            return inputs
+        rng = np.random.default_rng((self.config.seed, 2, number))
+        alpha = self.config.unknown_alpha
+        return unknown_replacement(inputs, self._counts, self._unk_id, alpha, rng)
 
     def _rng(self, number: int) -> Optional[np.random.Generator]:
         """The draws of one update; DyNet's own generator is set to the same point."""

@@ -50,7 +50,7 @@ def data(train=100, dev=60):
 
 
 def config(**settings):
-    small = {"hidden": 5, "batch_size": 4, "k1": 8, "epochs": 2, "init": "uniform:0.3"}
+    small = {"hidden": 5, "batch_size": 4, "k1": 8, "epochs": 2, "lr": 0.3, "init": "uniform:0.3"}
     return LmConfig(**{**small, **settings}).checked()
 
 

@@ -24,7 +24,7 @@ def others(name, value):
     """Settings that must go with a bound, so that it is that bound which is tested."""
     return {
         "k1": {"k2": 0},
-        "merge_rate": {"processes": 256},
+        "processes": {"batch_size": 256},
         "augmented_gamma": {"tie": True},
         "decay": {"schedule": "constant"},
     }.get(name, {})
@@ -98,7 +98,7 @@ def test_every_choice_is_valid_and_another_is_refused(name):
     [
         ({"k1": 5, "k2": 4}, "k2: expected at least k1 = 5, found 4"),
         ({"random_lengths": True, "k1": 5, "k2": 6}, "random_lengths: needs k2 = k1"),
-        ({"merge_rate": 3.0, "processes": 2}, r"merge_rate: at most 2 \(processes\)"),
+        ({"processes": 3, "batch_size": 2}, r"processes: at most 2 \(batch_size\)"),
         ({"augmented_gamma": 0.5}, "augmented_gamma: the augmented loss needs tie"),
         ({"schedule": "rollback", "decay": 1.0}, "decay: rollback needs a factor below 1"),
         ({"schedule": "cosine", "min_lr": 1.5}, "min_lr: a part of lr for cosine, found 1.5"),

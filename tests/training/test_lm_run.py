@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import re
 
 import numpy as np
 import pytest
@@ -7,11 +9,17 @@ import pytest
 from dynotes.corpora.errors import InputError
 from dynotes.tips.truncated_bptt import windows
 from dynotes.training.lm_run import LmRun
-from dynotes.training.lm_step import TrainingError
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import save_state
 from dynotes.training.run_folder import RunFolder
 from tests.training.small_lm import config, data, outcome, python, timeless, train
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    """Waiting for the disk is not tested here, and takes longer than the training."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
 
 NOISE = {
     "dropout_embed": 0.2,
@@ -32,12 +40,11 @@ def moments(trainer):
 
 
 def test_training_lowers_the_perplexity(tmp_path):
-    run, at = train(tmp_path, config(hidden=12, epochs=8, lr=2.0), texts=data(train=400))
-    entropy_bound = 3.0  # perplexity of the chain itself: about 2.6
+    run, at = train(tmp_path, config(hidden=12, epochs=8, lr=0.5), texts=data(train=400))
     assert [e["epoch"] for e in at.history] == list(range(1, 9))
     assert at.history[0]["dev_perplexity"] > at.best
     assert at.best == min(e["dev_perplexity"] for e in at.history)
-    assert at.best < 1.3 * entropy_bound
+    assert at.best < 1.3 * 5.2  # 5.2: the chain that made the text; 11: no memory at all
     assert run.evaluate("dev") == at.history[-1]["dev_perplexity"]
 
 
@@ -207,7 +214,7 @@ def rollback_settings(strategy):
         rollback_optimizer=strategy,
         decay=0.25,
         trainer="momentum",
-        lr=1.5,
+        lr=0.1,
         hidden=20,
         epochs=8,
     )
@@ -227,7 +234,7 @@ def test_a_rollback_restores_the_parameters_and_treats_the_moments_as_told(tmp_p
     devs = [e["dev_perplexity"] for e in at.history]
     rates = [e["lr"] for e in at.history]
     worse = [n for n in range(1, len(devs)) if devs[n] >= min(devs[:n])]
-    assert worse  # at this rate some epochs fail
+    assert worse  # 30 sentences are soon learnt by heart
     assert len(worse) < len(devs) - 1
     for n in range(len(devs)):
         if n + 1 < len(devs):
@@ -277,9 +284,9 @@ def test_both_variants_of_k1_below_k2_train_and_count_their_losses(tmp_path, var
         plain, _ = train(tmp_path / "plain", config(batch_size=3, k1=n, lr=0.0, epochs=1))
         expected = plain.at.history[0]["train_perplexity"]
         assert at.history[0]["train_perplexity"] == pytest.approx(expected, rel=1e-5)
-    learning, _ = train(tmp_path / "learning", config(**{**vars(settings), "lr": 1.0, "epochs": 3}))
-    devs = [e["dev_perplexity"] for e in learning.at.history]
-    assert devs[2] < devs[0] < at.best
+    learning = config(k1=5, k2=12, bptt_variant=variant, hidden=12, epochs=4)
+    _, learnt = train(tmp_path / "learning", learning, texts=data(train=300))
+    assert learnt.best == learnt.history[-1]["dev_perplexity"] < 0.9 * at.best
 
 
 def test_the_state_is_carried_over_windows(tmp_path):
@@ -300,10 +307,25 @@ def test_more_columns_than_tokens_train_all_the_same(tmp_path):
 # errors
 
 
+NO_NUMBER = """
+import sys
+from pathlib import Path
+import dynet_config
+dynet_config.set(mem="16", random_seed=1)
+from dynotes.training.lm_step import TrainingError
+from tests.training.small_lm import config, train
+try:
+    train(Path(sys.argv[1]), config(lr=1e30, clip=0.0, trainer="momentum"))
+except TrainingError as error:
+    print(error)
+"""
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_the_update(tmp_path):
-    with pytest.raises(TrainingError, match=r"update \d+: the loss is (nan|inf)"):
-        train(tmp_path, config(lr=1e30, clip=0.0, epochs=30, trainer="momentum"))
-    assert not list(tmp_path.glob("*.tmp"))
+    # in a process of its own: DyNet's matrix product gives nan where its memory held one before
+    status, out, errors = python(NO_NUMBER, tmp_path)
+    assert (status, errors) == (0, "")
+    assert re.fullmatch(r"update \d+: the loss is -?(nan|inf); lower the learning rate or clip\n", out)
 
 
 @pytest.mark.parametrize(
@@ -331,8 +353,8 @@ CHECKPOINT_DAMAGE = {
     "no position": lambda arrays, meta: meta.pop("position"),
     "unknown position": lambda arrays, meta: meta["position"].update(x=1),
     "no schedule": lambda arrays, meta: meta.pop("schedule"),
-    "no state": drop("state-0"),
-    "a state of another shape": lambda arrays, meta: arrays.update({"state-0": np.zeros((5, 3))}),
+    "no state": drop("state"),
+    "a state of another shape": lambda arrays, meta: arrays.update(state=arrays["state"][:, :, 1:]),
     "no optimizer": drop("optimizer"),
     "an optimizer cut off": lambda arrays, meta: arrays.update(optimizer=arrays["optimizer"][:-9]),
     "no parameters": lambda arrays, meta: [arrays.pop(n) for n in list(arrays) if "para" in n],
@@ -360,43 +382,60 @@ def test_a_checkpoint_that_is_a_list_is_refused(tmp_path):
 # several processes
 
 TWO_PROCESSES = """
-import sys
+import json, sys
 from pathlib import Path
 import dynet_config
 dynet_config.set(mem="16", random_seed=1)
 from tests.training.small_lm import config, train
-folder, stop_at, resume = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True"
-settings = config(processes=2, sync_every=3, dropout_x=0.2, zero_state=0.3, trainer="momentum",
-                  lr=0.3, schedule="rollback", batch_size=2)
-run, at = train(folder, settings, resume=resume, stop_at=stop_at)
+folder, stop_at, resume, settings = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
+run, at = train(folder, config(processes=2, **settings), resume=resume, stop_at=stop_at)
 print("interrupted" if at is None else at.update)
 """
 
 
-def two_processes(folder, stop_at=-1, resume=False):
-    status, out, errors = python(TWO_PROCESSES, folder, stop_at, resume)
+def two_processes(folder, settings, *, stop_at=-1, resume=False):
+    arguments = map(json.dumps, (stop_at, resume, settings))
+    status, out, errors = python(TWO_PROCESSES, folder, *arguments)
     assert (status, errors) == (0, "")
     return out.strip()
 
 
 def files_of(folder):
-    """What the lead wrote: parameters and history."""
+    """What the lead wrote: parameters, LSTM states and history."""
     arrays, meta = read_arrays(folder / "checkpoint.safetensors")
-    values = {n: a.tobytes() for n, a in arrays.items() if n != "optimizer"}
-    return values, timeless(meta["position"]["history"]), (folder / "model.safetensors").read_bytes()
+    history = timeless(meta["position"].pop("history"))
+    return {n: a.tobytes() for n, a in arrays.items()}, history, read_arrays(folder / "model.safetensors")[0]
+
+
+@pytest.mark.parametrize("kind", [{}, {"tie": True, "k1": 5, "k2": 9, "batch_size": 5}], ids=str)
+def test_two_processes_compute_what_one_would(tmp_path, kind):
+    settings = {"trainer": "adam", "lr": 0.01, **kind}
+    two_processes(tmp_path / "two", settings)
+    train(tmp_path / "one", config(**settings))
+    (_, two, best_of_two), (_, one, best_of_one) = (files_of(tmp_path / n) for n in ("two", "one"))
+    for name, value in best_of_one.items():
+        np.testing.assert_allclose(best_of_two[name], value, atol=1e-4)
+    for name in ("epoch", "update", "lr", "tokens"):
+        assert [e[name] for e in two] == [e[name] for e in one]
+    for name in ("train_perplexity", "dev_perplexity"):
+        np.testing.assert_allclose([e[name] for e in two], [e[name] for e in one], rtol=1e-4)
 
 
 def test_two_processes_are_repeatable_resumable_and_learn(tmp_path):
-    updates = int(two_processes(tmp_path / "whole"))
-    again = two_processes(tmp_path / "again")
-    assert int(again) == updates
-    whole = files_of(tmp_path / "whole")
-    assert files_of(tmp_path / "again") == whole
+    settings = {**NOISE, "trainer": "momentum", "lr": 0.03, "schedule": "rollback", "epochs": 3}
+    updates = int(two_processes(tmp_path / "whole", settings))
+    two_processes(tmp_path / "again", settings)
+    values, history, best = files_of(tmp_path / "whole")
     part = tmp_path / "part"
-    for number, stop_at in enumerate((4, updates // 2, updates - 2)):
-        assert two_processes(part, stop_at, resume=number > 0) == "interrupted"
-    assert int(two_processes(part, resume=True)) == updates
-    assert files_of(part) == whole
-    devs = [entry["dev_perplexity"] for entry in whole[1]]
-    assert devs[-1] < devs[0]
-    assert whole[1][0]["tokens"] == len(data().texts["train"].ids)
+    for number, stop_at in enumerate((4, updates // 3, updates - 2)):
+        told = two_processes(part, settings, stop_at=stop_at, resume=number > 0)
+        assert told == "interrupted"
+    assert int(two_processes(part, settings, resume=True)) == updates
+    for other in ("again", "part"):
+        found = files_of(tmp_path / other)
+        assert found[0] == values
+        assert found[1] == history
+        assert all(np.array_equal(found[2][name], value) for name, value in best.items())
+    devs = [entry["dev_perplexity"] for entry in history]
+    assert min(devs[1:]) < devs[0]
+    assert history[0]["tokens"] == len(data().texts["train"].ids)

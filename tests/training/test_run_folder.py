@@ -83,21 +83,6 @@ def test_the_log_is_replaced_as_a_whole(tmp_path):
     assert os.listdir(tmp_path) == ["log.jsonl"]
 
 
-def test_only_the_workers_parts_of_other_checkpoints_are_removed(tmp_path):
-    folder = RunFolder(tmp_path)
-    for rank, step in ((1, "1-30"), (2, "1-30"), (1, "1-3"), (2, "0-30")):
-        folder.worker_checkpoint(rank, step).write_text("x")
-    folder.checkpoint.write_text("x")
-    folder.best_optimizer(1).write_text("x")
-    folder.remove_old_workers("1-30")
-    assert sorted(os.listdir(tmp_path)) == [
-        "best-optimizer-1.safetensors",
-        "checkpoint-1-1-30.safetensors",
-        "checkpoint-2-1-30.safetensors",
-        "checkpoint.safetensors",
-    ]
-
-
 def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path):
     folder = RunFolder(tmp_path)
     for name in ("model.safetensors.12ab34cd.tmp", "config.json", "mine.txt"):
