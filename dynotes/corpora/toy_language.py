@@ -1,31 +1,40 @@
-"""The toy language: sentences whose exact probability, tree and entropy are known.
+"""The toy language: sentences whose probability, tree and entropy are known exactly.
 
-    log P(sentence) = sum over the rules of its one derivation of log P(rule | nonterminal)
-                      + sum over its words of log P(word | cell, context)
-    H(sentence)     = h(sentence),  h(A) = sum_r P(r | A) (-log P(r | A) + sum_{B in r} h(B))
+    log P(words) = sum over the rules of their one derivation of log P(rule | nonterminal)
+                   + sum over the words of log P(word | cell, context)
+    H(sentence)  = h(START),  h(A) = sum_r P(r | A) (-log P(r | A) + sum_{B in r} h(B))
 
-The closing particle ends every sentence, so <eos> after it is certain: with one <eos> a sentence as
-a token, the lowest reachable perplexity is exp(H / E[length + 1]) on average and
-exp(-sum log P / sum (length + 1)) on a given text.
+An <eos> behind the closing particle is certain.  Each sentence counted with its <eos> as a token,
+the lowest perplexity that a model can reach is exp(H / E[length + 1]) on average over texts, and
+the truth has exp(-sum log P / sum (length + 1)) on a given one.
 
-Note: none (the embedded default corpus of the scripts)
+Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
-from dynotes.corpora.toy_grammar import Clause, Rule, ToyGrammar, Word
-from dynotes.corpora.toy_lexicon import NO_TOPIC, Cell, Emission, Lexicon, ToySizes
+from dynotes.corpora.errors import InputError, PathLike
+from dynotes.corpora.lines import read_lines
+from dynotes.corpora.toy_grammar import Clause, Rule, Symbol, ToyGrammar, Word
+from dynotes.corpora.toy_lexicon import Cell, Emission, Lexicon, ToySizes
+
+SEED = 1
 
 
 class Sentence(NamedTuple):
-    """A sentence and all that is true of it; heads count from 1, 0 is the root."""
+    """A sentence and all that is true of it.
+
+    ``heads`` count words from 1, the root has head 0.  ``token_log_probs[t]`` is
+    log P(word t | words before it) in nats, with log P(<eos> | all words) = 0 as the last.
+    """
 
     words: tuple[str, ...]
     lemmas: tuple[str, ...]
@@ -34,29 +43,35 @@ class Sentence(NamedTuple):
     heads: tuple[int, ...]
     labels: tuple[str, ...]
     token_log_probs: tuple[float, ...]
-    log_prob: float
+
+    @property
+    def log_prob(self) -> float:
+        """log P(sentence) in nats."""
+        return math.fsum(self.token_log_probs)
 
 
 class _Frame(NamedTuple):
-    """A clause in the making: positions of its named words, and where it hangs."""
+    """A clause in the making: the positions of its named words, and where its verb hangs."""
 
+    positions: dict[str, int]
     outer: dict[str, int]
     anchor: str
     label: str
-    positions: dict[str, int]
 
 
 class _NotInLanguage(Exception):
-    """The reader found a word that no derivation has here."""
+    """No derivation has this word here."""
 
 
 class _Speaker:
-    """Draws rules and words."""
+    """Draws rules and words by inverting their cumulated probabilities."""
 
     def __init__(self, rng: np.random.Generator):
         self._rng = rng
 
     def rule(self, symbol: tuple, rules: Sequence[Rule]) -> Rule:
+        if len(rules) == 1:
+            return rules[0]
         u, total = self._rng.random(), 0.0
         for rule in rules:
             total += rule.probability
@@ -64,7 +79,7 @@ class _Speaker:
                 return rule
         return rules[-1]
 
-    def word(self, cell: Cell, emission: Emission) -> str:
+    def form(self, cell: Cell, emission: Emission) -> str:
         if len(emission.forms) == 1:
             return emission.forms[0]
         index = bisect_right(emission.cumulated, self._rng.random())
@@ -75,137 +90,237 @@ class _Reader:
     """Follows given words: the cell of the next word names the rule."""
 
     def __init__(self, language: ToyLanguage, words: Sequence[str]):
-        self._language, self._words, self._next = language, words, 0
+        self._language = language
+        self._words = words
+        self._position = 0
 
-    def _cell(self) -> Optional[Cell]:
-        if self._next == len(self._words):
+    def _next_cell(self) -> Optional[Cell]:
+        """Cell of the next word; None at the end and for an unknown word, as for an empty rule."""
+        if self._position == len(self._words):
             return None
-        entry = self._language.lexicon.entries.get(self._words[self._next])
+        entry = self._language.lexicon.entries.get(self._words[self._position])
         return entry.cell if entry else None
 
     def rule(self, symbol: tuple, rules: Sequence[Rule]) -> Rule:
         table = self._language.predictions(symbol)
-        rule = table.get(self._cell(), table.get(None))
+        rule = table.get(self._next_cell(), table.get(None))
         if rule is None:
             raise _NotInLanguage
         return rule
 
-    def word(self, cell: Cell, emission: Emission) -> str:
-        if self._cell() != cell:
+    def form(self, cell: Cell, emission: Emission) -> str:
+        if self._next_cell() != cell:
             raise _NotInLanguage
-        self._next += 1
-        return self._words[self._next - 1]
+        self._position += 1
+        return self._words[self._position - 1]
 
-    @property
-    def done(self) -> bool:
-        return self._next == len(self._words)
+    def at_end(self) -> bool:
+        return self._position == len(self._words)
 
 
 class ToyLanguage:
-    def __init__(self, seed: int = 1, sizes: ToySizes = ToySizes()):
-        self.sizes = sizes
-        self.lexicon = Lexicon(sizes, seed)
-        self.grammar = ToyGrammar(sizes, self.lexicon)
-        self._first = {}
-        self._predictions = {}
+    """An invented language with a known truth.
 
-    def sample(self, rng):
-        return self._walk(_Speaker(rng))
+    Args:
+        seed: draws the stems, that is how the words look; the grammar does not depend on it.
+        sizes: numbers of stems and probabilities of choices.
+    """
 
-    def parse(self, words):
+    def __init__(self, seed: int = SEED, sizes: Optional[ToySizes] = None):
+        self.sizes = sizes or ToySizes()
+        self.lexicon = Lexicon(self.sizes, seed)
+        self.grammar = ToyGrammar(self.sizes, self.lexicon)
+        self._first: dict[tuple, frozenset[Optional[Cell]]] = {}
+        self._predictions: dict[tuple, dict[Optional[Cell], Rule]] = {}
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """All word types, sorted; <eos> is none of them."""
+        return sorted(self.lexicon.entries)
+
+    def sample(self, rng: np.random.Generator) -> Sentence:
+        """A sentence drawn from the language; ``rng.random()`` is all that is used of rng."""
+        return self._derive(_Speaker(rng))
+
+    def parse(self, words: Sequence[str]) -> Optional[Sentence]:
+        """The one reading of the words: tree and probability; None outside the language."""
         reader = _Reader(self, words)
         try:
-            s = self._walk(reader)
+            sentence = self._derive(reader)
         except _NotInLanguage:
             return None
-        return s if reader.done else None
+        return sentence if reader.at_end() else None
 
-    def log_prob(self, words):
-        s = self.parse(words)
-        return -math.inf if s is None else s.log_prob
+    def log_prob(self, words: Sequence[str]) -> float:
+        """log P(words, <eos>) in nats, found by parsing; -inf outside the language."""
+        sentence = self.parse(words)
+        return -math.inf if sentence is None else sentence.log_prob
 
-    def _walk(self, source):
-        tokens = []
-        terms = []
-        per_token = []
-        pending = 0.0
-        stack = [(self.grammar.START, None)]
+    def optimum_perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """Perplexity of the truth on a text, exp(-sum log P / sum (length + 1)).
+
+        Raises:
+            ValueError: no sentence.
+        """
+        log_prob, tokens = 0.0, 0
+        for words in sentences:
+            log_prob += self.log_prob(words)
+            tokens += len(words) + 1
+        if tokens == 0:
+            raise ValueError("sentences: expected at least one, found none")
+        return math.exp(-log_prob / tokens)
+
+    def entropy(self) -> float:
+        """H(sentence) in nats, in closed form."""
+
+        def of_word(word: Word) -> float:
+            p = self.lexicon.emission(word.cell, word.context).probabilities.values()
+            return -math.fsum(x * math.log(x) for x in p)
+
+        return self._expected(lambda _, rule: -math.log(rule.probability), of_word)
+
+    def expected_length(self) -> float:
+        """E[number of words of a sentence], <eos> not counted, in closed form."""
+        return self._expected(lambda *_: 0.0, lambda _: 1.0)
+
+    def expected_perplexity(self) -> float:
+        """exp(H / E[length + 1]): the lowest perplexity reachable on a long text."""
+        return math.exp(self.entropy() / (self.expected_length() + 1))
+
+    def nonprojective_share(self) -> float:
+        """P(a sentence has crossing arcs), in closed form: it has a late relative clause."""
+        return self._expected(
+            lambda symbol, rule: float(symbol[0] == "late" and bool(rule.symbols)), lambda _: 0.0
+        )
+
+    def _expected(
+        self, of_rule: Callable[[tuple, Rule], float], of_word: Callable[[Word], float]
+    ) -> float:
+        """E[sum of of_rule over the rules used and of of_word over the words]."""
+        known: dict[tuple, float] = {}
+
+        def value(symbol: Symbol) -> float:
+            key = symbol.symbol if isinstance(symbol, Clause) else symbol
+            if key not in known:
+                known[key] = (
+                    of_word(key)
+                    if isinstance(key, Word)
+                    else math.fsum(
+                        r.probability * (of_rule(key, r) + math.fsum(map(value, r.symbols)))
+                        for r in self.grammar.rules(key)
+                    )
+                )
+            return known[key]
+
+        return value(self.grammar.START)
+
+    def predictions(self, symbol: tuple) -> dict[Optional[Cell], Rule]:
+        """The rule of a nonterminal that each next cell calls for; None: the empty rule, if any."""
+        if symbol not in self._predictions:
+            rules = self.grammar.rules(symbol)
+            self._predictions[symbol] = {c: r for r in rules for c in self._first_of(r.symbols)}
+        return self._predictions[symbol]
+
+    def _first_of(self, symbols: Sequence[Symbol]) -> frozenset[Optional[Cell]]:
+        """Cells that a word sequence derived from the symbols can begin with; None: it is empty."""
+        cells: frozenset[Optional[Cell]] = frozenset([None])
+        for symbol in symbols:
+            if None not in cells:
+                break
+            cells = (cells - {None}) | self._first_cells(symbol)
+        return cells
+
+    def _first_cells(self, symbol: Symbol) -> frozenset[Optional[Cell]]:
+        if isinstance(symbol, Word):
+            return frozenset([symbol.cell])
+        key = symbol.symbol if isinstance(symbol, Clause) else symbol
+        if key not in self._first:
+            rules = self.grammar.rules(key)
+            self._first[key] = frozenset().union(*(self._first_of(r.symbols) for r in rules))
+        return self._first[key]
+
+    def _derive(self, source: Union[_Speaker, _Reader]) -> Sentence:
+        """Leftmost derivation with the rules and forms that the source names."""
+        tokens: list[tuple[str, Word, _Frame]] = []
+        log_probs, pending = [], 0.0  # of choices that the next word shows
+        top = _Frame({"": 0}, {}, "", "")
+        stack: list[tuple[Symbol, _Frame]] = [(self.grammar.START, top)]
         while stack:
             symbol, frame = stack.pop()
             if isinstance(symbol, Word):
                 emission = self.lexicon.emission(symbol.cell, symbol.context)
-                form = source.word(symbol.cell, emission)
-                pending += math.log(emission.probabilities[form])
-                per_token.append(pending); pending = 0.0
+                form = source.form(symbol.cell, emission)
+                log_probs.append(pending + math.log(emission.probabilities[form]))
+                pending = 0.0
                 tokens.append((form, symbol, frame))
-                if symbol.name:
-                    frame.positions[symbol.name] = len(tokens)
+                frame.positions[symbol.name] = len(tokens)
                 continue
             if isinstance(symbol, Clause):
-                frame = _Frame(frame.positions if frame else {"": 0}, symbol.anchor, symbol.label, {})
+                frame = _Frame({}, frame.positions, symbol.anchor, symbol.label)
                 symbol = symbol.symbol
             rule = source.rule(symbol, self.grammar.rules(symbol))
             pending += math.log(rule.probability)
-            stack.extend((s, frame) for s in reversed(rule.symbols))
-        per_token.append(pending)
-        heads, labels = [], []
-        for form, w, frame in tokens:
-            if w.label:
-                heads.append(frame.positions[w.head]); labels.append(w.label)
-            else:
-                heads.append(frame.outer[frame.anchor]); labels.append(frame.label)
-        es = [self.lexicon.entries[t[0]] for t in tokens]
-        return Sentence(tuple(e.form for e in es), tuple(e.lemma for e in es), tuple(e.tag for e in es), tuple(e.features for e in es), tuple(heads), tuple(labels), tuple(per_token), math.fsum(per_token))
+            stack.extend((child, frame) for child in reversed(rule.symbols))
+        return self._sentence(tokens, [*log_probs, pending])
 
-    def first(self, symbol):
-        if isinstance(symbol, Word): return frozenset([symbol.cell])
-        if isinstance(symbol, Clause): symbol = symbol.symbol
-        if symbol not in self._first:
-            cells = set()
-            for rule in self.grammar.rules(symbol):
-                for s in rule.symbols:
-                    f = self.first(s)
-                    cells |= f - {None}
-                    if None not in f: break
-                else: cells.add(None)
-            self._first[symbol] = frozenset(cells)
-        return self._first[symbol]
+    def _sentence(
+        self, tokens: Sequence[tuple[str, Word, _Frame]], log_probs: Sequence[float]
+    ) -> Sentence:
+        """Look up every head by its name, now that all positions are known."""
+        entries = [self.lexicon.entries[form] for form, _, _ in tokens]
+        arcs = [
+            (frame.positions[word.head], word.label)
+            if word.label
+            else (frame.outer[frame.anchor], frame.label)
+            for _, word, frame in tokens
+        ]
+        return Sentence(
+            tuple(e.form for e in entries),
+            tuple(e.lemma for e in entries),
+            tuple(e.tag for e in entries),
+            tuple(e.features for e in entries),
+            tuple(head for head, _ in arcs),
+            tuple(label for _, label in arcs),
+            tuple(log_probs),
+        )
 
-    def predictions(self, symbol):
-        if symbol not in self._predictions:
-            table = {}
-            for rule in self.grammar.rules(symbol):
-                for s in rule.symbols:
-                    f = self.first(s)
-                    for c in f - {None}:
-                        assert c not in table
-                        table[c] = rule
-                    if None not in f: break
-                else:
-                    assert None not in table
-                    table[None] = rule
-            self._predictions[symbol] = table
-        return self._predictions[symbol]
 
-    def expect(self, of_rule, of_word):
-        memo = {}
-        def value(symbol):
-            if isinstance(symbol, Clause): symbol = symbol.symbol
-            if symbol not in memo:
-                if isinstance(symbol, Word):
-                    memo[symbol] = of_word(symbol)
-                else:
-                    memo[symbol] = math.fsum(r.probability * (of_rule(symbol, r) + sum(value(s) for s in r.symbols)) for r in self.grammar.rules(symbol))
-            return memo[symbol]
-        v = value(self.grammar.START)
-        self.n_states = len(memo)
-        return v
+def read_toy_text(path: PathLike) -> Iterator[list[str]]:
+    """Sentences of a text file, a line each."""
+    for _, line in read_lines(path):
+        yield line.split()
 
-    def entropy(self):
-        def h(w):
-            return -math.fsum(p*math.log(p) for p in self.lexicon.emission(w.cell, w.context).probabilities.values())
-        return self.expect(lambda s, r: -math.log(r.probability), h)
-    def length(self):
-        return self.expect(lambda s, r: 0.0, lambda w: 1.0)
-    def nonproj(self):
-        return self.expect(lambda s, r: 1.0 if s[0]=="late" and r.symbols else 0.0, lambda w: 0.0)
+
+def toy_optimum(path: PathLike) -> float:
+    """Lowest reachable perplexity on a text of the bundled language, an <eos> a line counted.
+
+    Raises:
+        InputError: unreadable or empty file, or a line that is no sentence of the language.
+    """
+    language, sentences = ToyLanguage(), []
+    for number, line in read_lines(path):
+        sentences.append(line.split())
+        if language.log_prob(sentences[-1]) == -math.inf:
+            raise InputError(path, f"no sentence of the toy language: {line[:60]!r}", number)
+    if not sentences:
+        raise InputError(path, "no sentence")
+    return language.optimum_perplexity(sentences)
+
+
+def toy_dir(folder: Optional[PathLike] = None) -> Path:
+    """The folder of the toy data: ``data/toy`` of a checkout, else ``folder``, made if need be.
+
+    Raises:
+        InputError: no checkout around the package, and no folder named.
+    """
+    bundled = Path(__file__).resolve().parents[2] / "data" / "toy"
+    if (bundled / "SHA256SUMS").is_file():
+        return bundled
+    if folder is None:
+        hint = "make them with: python -m dynotes.corpora.make_toy --out FOLDER"
+        raise InputError(bundled, f"the toy data are not here ({hint})")
+    if not (Path(folder) / "SHA256SUMS").is_file():
+        from dynotes.corpora.make_toy import write_toy  # which imports this module
+
+        write_toy(folder)
+    return Path(folder)

@@ -41,7 +41,7 @@ class ToySizes:
     n_classes: int = 4  # semantic classes = genders; the first two share their stems
     n_topics: int = 8
     n_nouns: int = 80  # stems a class
-    n_adjectives: int = 16  # stems a class
+    n_adjectives: int = 20  # stems a class
     n_transitive: int = 32  # stems a class
     n_intransitive: int = 20  # stems a class
     n_saying: int = 16
@@ -50,7 +50,7 @@ class ToySizes:
     n_prepositions: int = 4
     n_evidentials: int = 2
     max_depth: int = 2  # of clauses in clauses
-    zipf: float = 1.7
+    zipf: float = 1.9
     bond: float = 0.6  # of topics
     class_bond: float = 0.7  # P(the favourite class | verb, adposition; adjective | noun)
     subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
@@ -186,7 +186,9 @@ class Lexicon:
             )
         return self._emissions[key]
 
-    def _add_family(self, family: tuple, count: int, *, left: bool = False, right: bool = False) -> None:
+    def _add_family(
+        self, family: tuple, count: int, *, left: bool = False, right: bool = False
+    ) -> None:
         ranks, n = range(count), self.sizes.n_topics
         self.families[family] = Family(
             tuple(normalised([(r + 1.0) ** -self.sizes.zipf for r in ranks])),

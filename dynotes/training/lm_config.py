@@ -76,6 +76,9 @@ class LmConfig:
     momentum: float = _setting(0.9, "of the momentum trainer", low=0, high=0.9999)
     clip: float = _setting(5.0, "largest gradient norm; 0: no clipping", low=0)
     epochs: int = _setting(6, "passes over the training text", low=1, high=100000)
+    fit_minutes: float = _setting(
+        0.0, "choose epochs after a minute so that the run takes so long; 0: as given", low=0
+    )
     max_minutes: float = _setting(0.0, "stop after so many minutes of training; 0: never", low=0)
 
     schedule: str = _setting("constant", "learning rate over time", choices=SCHEDULES)
@@ -205,20 +208,23 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # The best found for one hour on two cores.
     "hour": {
-        "hidden": 320,
+        "hidden": 300,
         "layers": 2,
         "tie": True,
         "init": "uniform:0.08",
-        "batch_size": 20,
+        "batch_size": 32,
         "k1": 35,
         "clip": 5.0,
-        "lr": 1.0,
-        "epochs": 26,
-        "schedule": "cosine",
-        "processes": 2,
+        "lr": 1.5,
+        "epochs": 20,
+        "fit_minutes": 57.0,
         "max_minutes": 59.0,
+        "schedule": "cosine",
+        "min_lr": 0.01,
+        "processes": 2,
+        "variational": False,
         "dropout_x": 0.25,
-        "dropout_out": 0.25,
+        "dropout_out": 0.3,
         "dropout_embed": 0.05,
     },
 }

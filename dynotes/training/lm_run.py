@@ -10,11 +10,9 @@ Note: Tips in Training / Truncated Backprop (T14)
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -24,6 +22,13 @@ from dynotes.corpora.errors import InputError
 from dynotes.tips.dev_tuning import EarlyStopping
 from dynotes.tips.divergences import perplexity
 from dynotes.tips.truncated_bptt import Window, random_lengths, windows
+from dynotes.training.lm_checkpoint import (
+    Checkpoint,
+    Position,
+    as_bytes_array,
+    read_checkpoint,
+    write_checkpoint,
+)
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData
 from dynotes.training.lm_evaluate import stream_nll
@@ -36,29 +41,11 @@ from dynotes.training.trainers import make_schedule, make_trainer
 from dynotes.training.workers import GradientSum, Workers, shared_array
 
 EVALUATION_COLUMNS = 20
+FIT_AFTER = 60.0  # seconds of training before its speed is trusted
 
 
 class Interrupted(Exception):
     """Ctrl-C: the checkpoint is written, the program should end with status 130."""
-
-
-@dataclass
-class Position:
-    """Where a run is, as plain JSON values."""
-
-    epoch: int = 0  # finished epochs
-    window: int = 0  # finished windows of the current one
-    update: int = 0  # updates since the start
-    rate: float = 0.0  # the schedule's base rate
-    nats: float = 0.0  # of this epoch so far, this worker's columns
-    tokens: int = 0
-    train_seconds: float = 0.0
-    run_seconds: float = 0.0
-    trained_tokens: int = 0  # of all workers, all epochs
-    best: float = math.inf
-    best_epoch: int = 0
-    finished: bool = False
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class LmRun:
@@ -85,8 +72,8 @@ class LmRun:
         self.owned: OwnedLm = new_model(config, len(data.vocabulary))
         self.trainer = make_trainer(config, self.owned.pc)
         self.schedule = make_schedule(config)
-        self.stopping = EarlyStopping(config.patience or config.epochs)
-        self.at = Position(rate=config.lr)
+        self.stopping = EarlyStopping(config.patience or 10**6)
+        self.at = Position(rate=config.lr, epochs=config.epochs)
         self.columns = columns(data.texts["train"].ids, config.batch_size, data.eos_id)
         self.workers = Workers(config.processes)
         self.state: list[np.ndarray] = []
@@ -139,7 +126,7 @@ class LmRun:
         self._watch.start()
         for number in range(self.at.window, len(plan)):
             window, scale = plan[number]
-            progress = min(1.0, (self.at.epoch + number / len(plan)) / self.config.epochs)
+            progress = min(1.0, (self.at.epoch + number / len(plan)) / self.at.epochs)
             rate = self.schedule.at(self.at.rate, progress) * scale
             result = self.stepper.step(window, self.state, self.at.update, rate)
             self.state = result.state
@@ -147,6 +134,8 @@ class LmRun:
             at.nats, at.tokens = at.nats + result.nats, at.tokens + result.tokens
             at.update, at.window = at.update + 1, number + 1
             self._report(plan)
+            if self.config.fit_minutes and not at.fitted:
+                self._fit_epochs(len(plan))
             if self._look_around(last=at.window == len(plan)):
                 break
         self._watch.stop()
@@ -167,6 +156,17 @@ class LmRun:
         )
         for number, window in enumerate(plan):
             yield window, 1.0 if drawn is None else drawn[number].rate_scale
+
+    def _fit_epochs(self, windows_an_epoch: int) -> None:
+        """After a minute, plan as many epochs as fit into the minutes of the settings."""
+        at = self.at
+        if self.workers.from_lead(self._watch.seconds) < FIT_AFTER:
+            return
+        sizes = {part: len(text.ids) for part, text in self.data.texts.items()}
+        forward_only = sizes["dev"] / (2 * sizes["train"])  # a third of the work, and some slack
+        epoch = self._watch.seconds / at.update * windows_an_epoch * (1 + forward_only)
+        planned = max(1, int(self.config.fit_minutes * 60 / epoch))
+        at.epochs, at.fitted = int(self.workers.from_lead(planned)), True
 
     def _look_around(self, *, last: bool) -> bool:
         """Checkpoint if it is time to; True if the time given for training is over.
@@ -218,14 +218,14 @@ class LmRun:
         verdict = self.stopping.update(dev)
         if action.rollback:
             self._roll_back()
-        if action.stop or (config.patience and verdict.stop) or at.epoch >= config.epochs:
+        if action.stop or (config.patience and verdict.stop) or at.epoch >= at.epochs:
             at.finished = True
         at.window, at.nats, at.tokens = 0, 0.0, 0
         self._fresh_state()
         if self.workers.lead:
             best = " (best)" if at.best_epoch == at.epoch else ""
             self.say(
-                f"epoch {at.epoch}/{config.epochs}  lr {entry['lr']:.4g}  "
+                f"epoch {at.epoch}/{at.epochs}  lr {entry['lr']:.4g}  "
                 f"train {entry['train_perplexity']:.2f}  dev {dev:.2f}{best}  "
                 f"{entry['tokens_per_second']:.0f} tokens/s  {at.train_seconds:.0f} s"
             )
@@ -250,7 +250,7 @@ class LmRun:
             text = {"lower": self.config.lower, "numbers": self.config.numbers}
             save_model(self.folder.model, self.owned, self.data.vocabulary, text)
             if self._restores_moments:
-                moments = {"optimizer": _bytes(save_state(self.trainer))}
+                moments = {"optimizer": as_bytes_array(save_state(self.trainer))}
                 write_arrays(self.folder.best_optimizer, moments, None)
         self.workers.barrier()
 
@@ -281,15 +281,15 @@ class LmRun:
         states[:, :, self.stepper.mine] = self.state
         at.nats, at.tokens = self._only_lead(at.nats, at.tokens)
         if self.workers.lead:
-            meta = {
-                "position": vars(at),
-                "schedule": self.schedule.state_dict(),
-                "stopping": self.stopping.state_dict(),
-            }
-            arrays = {f"parameter {n}": a for n, a in self.owned.arrays().items()}
-            arrays["state"], arrays["optimizer"] = states, _bytes(self._moments())
-            write_arrays(self.folder.checkpoint, arrays, meta)
-            self.folder.write_log(at.history)
+            checkpoint = Checkpoint(
+                at,
+                self.schedule.state_dict(),
+                self.stopping.state_dict(),
+                self.owned.arrays(),
+                states,
+                b"" if self.config.trainer == "sgd" else save_state(self.trainer),
+            )
+            write_checkpoint(self.folder, checkpoint)
         self.workers.barrier()
         self._saved = time.perf_counter()
 
@@ -303,36 +303,21 @@ class LmRun:
         nats, tokens = self.workers.total(nats, tokens)
         return (nats, int(tokens)) if self.workers.lead else (0.0, 0)
 
-    def _moments(self) -> bytes:
-        return b"" if self.config.trainer == "sgd" else save_state(self.trainer)
-
     def _load(self) -> None:
-        path = self.folder.checkpoint
-        arrays, meta = read_arrays(path)
+        saved = read_checkpoint(self.folder)
         try:
-            at = Position(**meta["position"])
-            parameters = {
-                name[len("parameter ") :]: a
-                for name, a in arrays.items()
-                if name.startswith("parameter ")
-            }
-            self.owned.restore(parameters)
-            self.schedule.load_state_dict(meta["schedule"])
-            self.stopping.load_state_dict(meta["stopping"])
-            moments = arrays["optimizer"].tobytes()
-            if moments:
-                load_state(self.trainer, moments)
-            states = arrays["state"].reshape(self._all_states().shape)
-            self.state = [np.ascontiguousarray(a) for a in states[:, :, self.stepper.mine]]
-            if not self.workers.lead:
-                at.nats, at.tokens = 0.0, 0
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                path, f"a checkpoint of other settings, or damaged ({error})"
-            ) from None
-        self.at = at
+            self.owned.restore(saved.parameters)
+            self.schedule.load_state_dict(saved.schedule)
+            self.stopping.load_state_dict(saved.stopping)
+            if saved.moments:
+                load_state(self.trainer, saved.moments)
+            states = saved.states.reshape(self._all_states().shape)
+        except ValueError as error:
+            raise InputError(self.folder.checkpoint, f"of other settings ({error})") from None
+        self.state = [np.ascontiguousarray(a) for a in states[:, :, self.stepper.mine]]
+        self.at = saved.position
+        if not self.workers.lead:
+            self.at.nats, self.at.tokens = 0.0, 0
 
     def _report(self, plan: list[tuple[Window, float]]) -> None:
         if self.workers.lead:
@@ -343,7 +328,3 @@ class LmRun:
 
     def _interrupt(self, *_: Any) -> None:
         self._interrupted = True
-
-
-def _bytes(data: bytes) -> np.ndarray:
-    return np.frombuffer(data, np.uint8)

@@ -17,13 +17,14 @@ from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.lm_corpus import read_lm_text
 from dynotes.tips.divergences import perplexity
+from dynotes.training.lm_checkpoint import Position
 from dynotes.training.lm_command import toy_files
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData, LmFiles, load_data
 from dynotes.training.lm_evaluate import sentence_totals, stream_nll
 from dynotes.training.lm_generate import generate
 from dynotes.training.lm_model import OwnedLm, load_model
-from dynotes.training.lm_run import Interrupted, LmRun, Position
+from dynotes.training.lm_run import Interrupted, LmRun
 from dynotes.training.model_file import read_arrays
 from dynotes.training.run_folder import MODEL, RunFolder, finite, peak_memory_mb
 

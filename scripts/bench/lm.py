@@ -9,24 +9,21 @@ own, and report the losses of their first windows: how far these differ stands b
 
 from __future__ import annotations
 
-import json
 import platform
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import click
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.training.lm_config import LmConfig
 
 SIZES = ("200x20x20", "650x20x35")
 CORPORA = ("ptb_lm", "wikitext2")
-COMPARED = 10  # windows whose losses are compared
+HOGWILD_SIZE = (200, 20, 20)
 
 
 class SizeType(click.ParamType):
@@ -42,46 +39,167 @@ class SizeType(click.ParamType):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--size", "sizes", type=SizeType(), multiple=True, default=SIZES, show_default=True,
-              metavar="HxBxT", help="Units, columns and steps of a window; repeatable.")
-@click.option("--words", type=click.IntRange(2), default=10000, show_default=True, metavar="N",
-              help="Vocabulary of the invented text, whose frequencies are Zipf's.")
-@click.option("--corpus", type=click.Choice(CORPORA), default=None, metavar="|".join(CORPORA),
-              help="A real text instead.  [default: invented; ptb_lm for --hogwild]")
-@click.option("--data-dir", type=FILE, metavar="DIR",
-              help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]")
-@click.option("--rounds", type=click.IntRange(0), default=5, show_default=True, metavar="N",
-              help="Alternating runs of every side; 0 leaves out the comparison with PyTorch.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True,
-              metavar="X", help="Timed in every run, after warming up.")
-@click.option("--processes", type=click.IntRange(2, 256), default=2, show_default=True, metavar="N",
-              help="Our workers, and PyTorch's threads, in the parallel setting.")
-@click.option("--sync-every", type=click.IntRange(1), default=None, metavar="N",
-              help="Updates between two merges of our workers.  [default: as in training]")
-@click.option("--engine", "engines", multiple=True, metavar="PYTHON",
-              help="Interpreter with another build of DyNet, measured as well; repeatable.")
-@click.option("--torch-python", default=sys.executable, envvar="DYNOTES_TORCH_PYTHON",
-              metavar="PYTHON", help="Interpreter with PyTorch.  [default: this one]")
-@click.option("--torch-heap", type=click.Choice(["kept", "system"]), default="kept",
-              show_default=True, metavar="kept|system",
-              help="Let PyTorch keep freed memory, which is faster, or as installed.")
-@click.option("--hogwild", is_flag=True,
-              help="Also train an epoch in one process, merged workers and Hogwild (minutes each).")
-@click.option("--tokens", type=click.IntRange(1), default=None, metavar="N",
-              help="Cut the training text of --hogwild.")
-@click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True,
-              metavar="N", help="Of text and parameters.")
+@click.option(
+    "--size",
+    "sizes",
+    type=SizeType(),
+    multiple=True,
+    default=SIZES,
+    show_default=True,
+    metavar="HxBxT",
+    help="Units, columns and steps of a window; repeatable.",
+)
+@click.option(
+    "--words",
+    type=click.IntRange(2),
+    default=10000,
+    show_default=True,
+    metavar="N",
+    help="Vocabulary of the invented text, whose frequencies are Zipf's.",
+)
+@click.option(
+    "--corpus",
+    type=click.Choice(CORPORA),
+    default=None,
+    metavar="|".join(CORPORA),
+    help="A real text instead.  [default: invented; ptb_lm for --hogwild]",
+)
+@click.option(
+    "--data-dir",
+    type=FILE,
+    metavar="DIR",
+    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Alternating runs of every side; 0 leaves out the comparison with PyTorch.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    metavar="X",
+    help="Timed in every run, after warming up.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(2, 256),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Our workers, and PyTorch's threads, in the parallel setting.",
+)
+@click.option(
+    "--sync-every",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Updates between two merges of our workers.  [default: as in training]",
+)
+@click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    metavar="PYTHON",
+    help="Interpreter with another build of DyNet, measured as well; repeatable.",
+)
+@click.option(
+    "--torch-python",
+    default=sys.executable,
+    envvar="DYNOTES_TORCH_PYTHON",
+    metavar="PYTHON",
+    help="Interpreter with PyTorch.  [default: this one]",
+)
+@click.option(
+    "--torch-heap",
+    type=click.Choice(["kept", "system"]),
+    default="kept",
+    show_default=True,
+    metavar="kept|system",
+    help="Let PyTorch keep freed memory, which is faster, or as installed.",
+)
+@click.option(
+    "--hogwild",
+    is_flag=True,
+    help="Also train an epoch in one process, merged workers and Hogwild (minutes each).",
+)
+@click.option(
+    "--tokens",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Cut the training text of --hogwild.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(1, 2**32 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of text and parameters.",
+)
 def main(**options: Any) -> None:
     """Compare the language model's training speed with PyTorch's; the last line is JSON."""
     if not options["rounds"] and not options["hogwild"]:
         raise click.UsageError("--rounds 0 without --hogwild leaves nothing to do")
+    options["python"] = sys.executable
+    options["sync_every"] = options["sync_every"] or LmConfig().sync_every
     began = time.perf_counter()
+    named = ("rounds", "processes", "sync_every", "torch_heap", "seed")
+    result = {"task": "bench-lm", "machine": machine(), **{name: options[name] for name in named}}
     with clear_errors(), tempfile.TemporaryDirectory() as folder:
-        result: dict[str, Any] = {"task": "bench-lm", "machine": platform.machine(), **{
-            name: options[name] for name in ("rounds", "processes", "torch_heap", "seed")
-        }}  # fmt: skip
         if options["rounds"]:
-            result["rows"] = side_by_side(Path(folder), options)
+            result["rows"] = measure_speed(Path(folder), options)
         if options["hogwild"]:
-            result["hogwild"] = hogwild(Path(folder), options)
+            result["hogwild"] = measure_epochs(Path(folder), options)
     print_result({**result, "seconds": round(time.perf_counter() - began, 1)})
+
+
+def measure_speed(folder: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the comparison with PyTorch; prints their table."""
+    import lm_speed
+    from lm_hogwild import read_corpus
+
+    text = None
+    if options["corpus"]:
+        data = read_corpus(options["corpus"], options["data_dir"])
+        text = lm_speed.Text(data.texts["train"].ids, len(data.vocabulary), data.eos_id)
+    rows = lm_speed.side_by_side(folder, text, options, say)
+    click.echo(lm_speed.as_table(rows))
+    return rows
+
+
+def measure_epochs(folder: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the ways to use several processes; prints their table."""
+    import lm_hogwild
+    from lm_problem import Size
+
+    path = folder / "text.npz"
+    data = lm_hogwild.read_corpus(options["corpus"] or CORPORA[0], options["data_dir"])
+    lm_hogwild.write_text(path, data, options["tokens"])
+    size = Size(*HOGWILD_SIZE)
+    sides = lm_hogwild.sides(
+        path, size, python=options["python"], processes=options["processes"], seed=options["seed"]
+    )
+    rows = lm_hogwild.compare(sides, say)
+    click.echo(lm_hogwild.as_table(rows))
+    return rows
+
+
+def machine() -> str:
+    """Kind of processor and system."""
+    return f"{platform.machine()} {platform.system()}"
+
+
+def say(text: str) -> None:
+    """A line of progress, on stderr."""
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,13 @@
-"""Our side of the language-model benchmark: LmStepper, in one process or in merged workers.
+"""Our side of the language-model benchmark: LmStepper, in one process or shared by workers.
 
     python scripts/bench/lm_ours.py TASK        TASK: JSON of lm_problem.task_of and
 
-    processes    workers, each on its own columns
-    sync_every   updates between two merges
-    warm_up      windows before the clock starts; the lead's losses are reported
+    processes    workers that share the columns
+    warm_up      windows before the clock starts; their losses are reported
     seconds      to time, about
 
-The last line of stdout is JSON: version, losses (nats a word), tokens and cpu_seconds (of all
-workers), seconds (of the clock), merge_seconds (of these, the lead's, waiting included).
+The last line of stdout is JSON: version, losses (nats a word), tokens, seconds (of the clock),
+cpu_seconds (of all workers), sum_seconds (the lead's, of adding up gradients, waiting included).
 """
 
 from __future__ import annotations
@@ -26,56 +25,76 @@ from dynotes import runtime
 
 
 class Training:
-    """The loop of one worker: the windows of its columns in turn, merged now and then.
+    """The loop of one worker: the windows of its columns in turn, as a training run does it.
 
     Args:
         model, trainer: an LstmLm and DyNet's trainer of it.
         text: the columns of all workers.
         config: an LmConfig.
         workers: running Workers.
-        merging: False never merges (Hogwild: the parameters are shared).
+        gradients: the GradientSum of the workers; None where each updates for itself.
     """
 
     def __init__(
-        self, model: Any, trainer: Any, text: Any, config: Any, workers: Any, *, merging: bool = True
+        self, model: Any, trainer: Any, text: Any, config: Any, workers: Any, gradients: Any = None
     ) -> None:
         from dynotes.tips.truncated_bptt import windows
         from dynotes.training.lm_step import LmStepper
 
-        self.workers, self.config, self.merging = workers, config, merging
-        self.stepper = LmStepper(model, trainer, text, config, workers.rank)
+        self.workers, self.clock = workers, None if gradients is None else Clocked(gradients)
+        rank = 0 if gradients is None else workers.rank
+        self.stepper = LmStepper(model, trainer, text, config, rank=rank, gradients=self.clock)
         self.plan = list(windows(len(text), config.k1, config.steps_back, config.bptt_variant))
-        self.state = model.zero_state(config.batch_size)
-        self.update, self.nats, self.tokens, self.merge_seconds = 0, 0.0, 0, 0.0
+        self.state = model.zero_state(self.stepper.mine.stop - self.stepper.mine.start)
+        self.update, self.nats, self.tokens = 0, 0.0, 0
 
-    def window(self, rate: float = RATE) -> float:
-        """Train on the next window and merge if it is time to; the loss in nats a word."""
+    def window(self, rate: float = RATE) -> tuple[float, int]:
+        """Train on the next window: (nats, words) of this worker's columns."""
         window = self.plan[self.update % len(self.plan)]
         result = self.stepper.step(window, self.state, self.update, rate)
         self.state, self.update = result.state, self.update + 1
         self.nats, self.tokens = self.nats + result.nats, self.tokens + result.tokens
-        if self.merging and self.update % self.config.sync_every == 0:
-            began = time.perf_counter()
-            self.workers.merge()
-            self.merge_seconds += time.perf_counter() - began
-        return result.nats / max(result.tokens, 1)
+        return result.nats, result.tokens
+
+    def loss(self) -> float:
+        """Train on the next window: nats a word, over all workers."""
+        nats, tokens = self.workers.total(*self.window())
+        return nats / tokens
 
     def timed(self, count: int) -> dict[str, Any]:
-        """Train on so many windows; tokens, seconds, cpu_seconds, merge_seconds."""
-        tokens, merging = self.tokens, self.merge_seconds
+        """Train on so many windows: tokens, seconds, cpu_seconds, sum_seconds."""
+        tokens, summing = self.tokens, self._summing()
         self.workers.barrier()
         cpu, began = time.process_time(), time.perf_counter()
         for _ in range(count):
             self.window()
+            if self.clock is not None:
+                self.workers.total(0.0, 0.0, 0.0)  # a run asks whether to stop, save or end
         self.workers.barrier()
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        tokens, cpu = self.workers.total(self.tokens - tokens, cpu)
+        all_tokens, cpu = self.workers.total(self.tokens - tokens, cpu)
         return {
-            "tokens": int(tokens),
+            "tokens": int(all_tokens),
             "seconds": seconds,
             "cpu_seconds": cpu,
-            "merge_seconds": self.merge_seconds - merging,
+            "sum_seconds": self._summing() - summing,
         }
+
+    def _summing(self) -> float:
+        return 0.0 if self.clock is None else self.clock.seconds
+
+
+class Clocked:
+    """A GradientSum that adds up its seconds."""
+
+    def __init__(self, gradients: Any) -> None:
+        self._gradients, self.seconds = gradients, 0.0
+
+    def add(self, rows: np.ndarray) -> None:
+        """See GradientSum."""
+        began = time.perf_counter()
+        self._gradients.add(rows)
+        self.seconds += time.perf_counter() - began
 
 
 def named(owned: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -88,7 +107,7 @@ def named(owned: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: arrays[key] for name, key in found.items()}
 
 
-def settings(task: dict[str, Any]) -> Any:
+def settings(task: dict[str, Any], **more: Any) -> Any:
     """The LmConfig of a task."""
     from dynotes.training.lm_config import LmConfig
 
@@ -100,8 +119,7 @@ def settings(task: dict[str, Any]) -> Any:
         k1=task["steps"],
         lr=RATE,
         clip=CLIP,
-        processes=task["processes"],
-        sync_every=task["sync_every"],
+        **more,
     ).checked()
 
 
@@ -110,26 +128,23 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     from dynotes.corpora.bptt import columns
     from dynotes.training.lm_model import new_model
     from dynotes.training.trainers import make_trainer
-    from dynotes.training.workers import Workers
+    from dynotes.training.workers import GradientSum, Workers
 
-    arrays, config = read_problem(task["problem"]), settings(task)
+    arrays, config = read_problem(task["problem"]), settings(task, processes=task["processes"])
     owned = new_model(config, len(arrays["embed"]))
     owned.restore(named(owned, arrays))
     trainer = make_trainer(config, owned.pc)
-    text = columns(arrays["ids"], config.processes * config.batch_size, int(arrays["start"]))
-    views = owned.flat_views() if config.processes > 1 else []
-    rate = config.merge_rate or config.processes
-    with Workers(config.processes, views, rate).running() as workers:
-        training = Training(owned.model, trainer, text, config, workers)
-        losses = [training.window()]
+    text = columns(arrays["ids"], config.batch_size, int(arrays["start"]))
+    workers = Workers(config.processes)
+    several = config.processes > 1
+    gradients = GradientSum(workers, *owned.gradient_views()) if several else None
+    with workers.running():
+        training = Training(owned.model, trainer, text, config, workers, gradients)
+        losses = [training.loss()]
         began = time.perf_counter()
-        losses += [training.window() for _ in range(task["warm_up"] - 1)]
-        while training.update % config.sync_every:
-            training.window()
-        step = (time.perf_counter() - began) / (training.update - 1)
-        wanted = math.ceil(task["seconds"] / workers.from_lead(step))
-        whole = math.ceil(wanted / config.sync_every) * config.sync_every
-        result = training.timed(whole)
+        losses += [training.loss() for _ in range(task["warm_up"] - 1)]
+        step = (time.perf_counter() - began) / (task["warm_up"] - 1)
+        result = training.timed(math.ceil(task["seconds"] / workers.from_lead(step)))
     return {"version": runtime.engine_versions()["dynet"], "losses": losses, **result}
 
 

@@ -4,7 +4,7 @@ One file holds a text cut into columns and the initial parameters, so that every
 same words from the same starting point.  Its arrays:
 
     ids (N,)                  the text, whole windows only
-    inputs, targets (n, C)    the same as C columns of n rows
+    inputs, targets (n, B)    the same as B columns of n rows
     start                     the id read before the first word
     embed (V, H), out (V, H), out_b (V,)
     wx0, wh0 (4H, H), b0 (4H,), wx1, ...    gates stacked in DyNet's order i, f, o, g
@@ -26,7 +26,7 @@ ZIPF_WINDOWS = 100
 
 
 class Size(NamedTuple):
-    """H units a layer (and word-vector size), B columns a process, T steps a window."""
+    """H units a layer (and word-vector size), B columns, T steps a window."""
 
     hidden: int
     batch: int
@@ -52,15 +52,15 @@ def initial_parameters(rng: np.random.Generator, words: int, hidden: int) -> dic
     return {name: rng.uniform(-SCALE, SCALE, s).astype(np.float32) for name, s in shapes.items()}
 
 
-def whole_windows(ids: np.ndarray, columns: int, steps: int) -> np.ndarray:
-    """The longest beginning of a text that fills all columns with whole windows.
+def whole_windows(ids: np.ndarray, size: Size) -> np.ndarray:
+    """The longest beginning of a text that is whole windows of all columns.
 
     Raises:
         ValueError: the text is shorter than one window of all columns.
     """
-    block = columns * steps
+    block = size.batch * size.steps
     if len(ids) < block:
-        raise ValueError(f"the text needs {block} words for {columns} columns, found {len(ids)}")
+        raise ValueError(f"a window needs {block} words, the text has {len(ids)}")
     return ids[: len(ids) // block * block]
 
 
@@ -71,17 +71,17 @@ def read_problem(path: str) -> dict[str, np.ndarray]:
 
 
 def write_problem(
-    path: Path, ids: np.ndarray, start: int, words: int, size: Size, columns: int, seed: int
+    path: Path, ids: np.ndarray, start: int, words: int, size: Size, seed: int
 ) -> None:
     """Cut a text into columns, draw the parameters, and store both.
 
     Raises:
         ValueError: see `whole_windows`.
     """
-    from dynotes.corpora.bptt import columns as cut
+    from dynotes.corpora.bptt import columns
 
-    ids = whole_windows(ids, columns, size.steps)
-    text = cut(ids, columns, start)
+    ids = whole_windows(ids, size)
+    text = columns(ids, size.batch, start)
     rng = np.random.default_rng(seed)
     np.savez(
         path,

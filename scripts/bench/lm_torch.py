@@ -64,9 +64,8 @@ class Training:
 
     def __init__(self, task: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.batch, self.steps = task["batch"], task["steps"]
-        mine = np.s_[:, : self.batch]
-        self.inputs = torch.from_numpy(arrays["inputs"][mine].astype(np.int64))
-        self.targets = torch.from_numpy(arrays["targets"][mine].astype(np.int64))
+        self.inputs = torch.from_numpy(arrays["inputs"].astype(np.int64))
+        self.targets = torch.from_numpy(arrays["targets"].astype(np.int64))
         self.model = LanguageModel(len(arrays["embed"]), task["hidden"])
         self.model.load(arrays)
         self.trained = [p for p in self.model.parameters() if p.requires_grad]

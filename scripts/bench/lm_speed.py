@@ -1,0 +1,150 @@
+"""The comparison with PyTorch: sizes x settings x engines, ratios and differences of the losses."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from lm_problem import ZIPF_WINDOWS, Size, task_of, write_problem, zipf_ids
+from rounds import Result, Side, alternate, difference, median, ratios, speed, table
+
+from dynotes.command_line import Failure
+
+COMPARED = 10  # windows whose losses are compared
+PEER = "torch"
+KEPT_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}  # glibc's malloc
+
+
+class Text(NamedTuple):
+    """A text of ids below ``words``; ``start`` is read before its first word."""
+
+    ids: np.ndarray
+    words: int
+    start: int
+
+
+def require_torch(python: str) -> None:
+    """Failure unless an interpreter can import PyTorch."""
+    found = subprocess.run([python, "-c", "import numpy, torch"], capture_output=True, check=False)
+    if found.returncode:
+        raise Failure(
+            f"{python} cannot import PyTorch: pip install 'dynotes[bench]', "
+            "or name an interpreter that can by --torch-python"
+        )
+
+
+def side_by_side(
+    folder: Path, text: Text | None, options: Mapping[str, Any], say: Callable[[str], None]
+) -> list[Result]:
+    """A row for every size, setting and engine.
+
+    Args:
+        folder: an empty folder for the problems.
+        text: a real one, or None for an invented one of ``options["words"]`` words.
+        options: those of ``lm.py``.
+        say: called with a line after every run.
+    """
+    require_torch(options["torch_python"])
+    rows = []
+    for numbers in options["sizes"]:
+        size = Size(*numbers)
+        for processes in (1, options["processes"]):
+            path = folder / f"{'x'.join(map(str, size))}-{processes}.npz"
+            words = _write(path, text, size, processes, options)
+            sides = sides_of(path, size, processes, options)
+            say(f"{words} words, {'x'.join(map(str, size))}, {processes} core(s)")
+            found = alternate(sides, options["rounds"], say)
+            peer = found.pop(PEER)
+            for name, ours in found.items():
+                row = row_of(ours, peer, _comparable(processes, options))
+                rows.append({"engine": name, **size._asdict(), "cores": processes, **row})
+    return rows
+
+
+def _write(
+    path: Path, text: Text | None, size: Size, processes: int, options: Mapping[str, Any]
+) -> int:
+    columns = processes * size.batch
+    if text is None:
+        rng = np.random.default_rng(options["seed"])
+        ids = zipf_ids(rng, ZIPF_WINDOWS * columns * size.steps, options["words"])
+        text = Text(ids, options["words"], 0)
+    write_problem(path, text.ids, text.start, text.words, size, columns, options["seed"])
+    return text.words
+
+
+def _comparable(processes: int, options: Mapping[str, Any]) -> int:
+    """Windows after which both sides hold the same parameters: until workers merge, or all."""
+    return COMPARED if processes == 1 else min(COMPARED, options["sync_every"])
+
+
+def sides_of(problem: Path, size: Size, processes: int, options: Mapping[str, Any]) -> list[Side]:
+    """Ours, PyTorch, and ours with every other engine."""
+    clock = {"warm_up": COMPARED, "seconds": options["seconds"]}
+    way = {"processes": processes, "sync_every": options["sync_every"]}
+    ours = task_of(problem, size, {**clock, **way})
+    peer = task_of(problem, size, {**clock, "threads": processes})
+    heap = KEPT_HEAP if options["torch_heap"] == "kept" else {}
+    return [
+        Side("dynotes", options["python"], "lm_ours.py", ours),
+        Side(PEER, options["torch_python"], "lm_torch.py", peer, processes, heap),
+        *(
+            Side(f"engine {n}", python, "lm_ours.py", ours)
+            for n, python in enumerate(options["engines"], 1)
+        ),
+    ]
+
+
+def row_of(ours: Sequence[Result], peer: Sequence[Result], compared: int) -> Result:
+    """Medians over the rounds, and the differences of the losses of the first."""
+    by_round = ratios(ours, peer)
+    merging = [r["merge_seconds"] / r["seconds"] for r in ours]
+    mine, theirs = ours[0]["losses"][:compared], peer[0]["losses"][:compared]
+    return {
+        "version": ours[0]["version"],
+        "peer": peer[0]["version"],
+        "tokens_per_second": median([speed(r) for r in ours], 1),
+        "peer_tokens_per_second": median([speed(r) for r in peer], 1),
+        "ratio": median(by_round, 4),
+        "ratio_low": round(min(by_round), 4),
+        "ratio_high": round(max(by_round), 4),
+        "cpu_ratio": median(ratios(ours, peer, "cpu_seconds"), 4),
+        "merge_share": median(merging, 4),
+        "loss_first": mine[0],
+        "peer_loss_first": theirs[0],
+        "difference_first": difference(mine[0], theirs[0]),
+        "compared": compared,
+        "loss_last": mine[-1],
+        "peer_loss_last": theirs[-1],
+        "difference_last": difference(mine[-1], theirs[-1]),
+    }
+
+
+def as_table(rows: Sequence[Result]) -> str:
+    """The rows for a reader: ratios above 1 mean that ours is the faster."""
+    head = (
+        "size, cores, engine", "tokens/s", "torch's", "ratio", "low-high", "by CPU time", "merging",
+        "loss 1", "differs", "loss k", "differs", "k",
+    )  # fmt: skip
+    return table(head, [_cells(row) for row in rows])
+
+
+def _cells(row: Result) -> tuple[str, ...]:
+    size = f"{row['hidden']}x{row['batch']}x{row['steps']}"
+    return (
+        f"{size}, {row['cores']}, {row['engine']}",
+        f"{row['tokens_per_second']:.0f}",
+        f"{row['peer_tokens_per_second']:.0f}",
+        f"{row['ratio']:.2f}",
+        f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}",
+        f"{row['cpu_ratio']:.2f}",
+        f"{100 * row['merge_share']:.1f}%",
+        f"{row['loss_first']:.4f}",
+        f"{row['difference_first']:.0e}",
+        f"{row['loss_last']:.4f}",
+        f"{row['difference_last']:.0e}",
+        f"{row['compared']}",
+    )
