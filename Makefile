@@ -43,7 +43,7 @@ data: install  ## download and verify what may be downloaded (DYNOTES_DATA=DIR, 
 
 .PHONY: toy
 toy: install  ## regenerate data/toy
-	$(BIN)/python -m dynotes.corpora.toy_language --out data/toy
+	$(BIN)/python -m dynotes.corpora.make_toy --out data/toy
 
 .PHONY: bench-lm
 bench-lm: install  ## training tokens/s beside PyTorch on the same cores

@@ -144,10 +144,11 @@ def clear_errors() -> Iterator[None]:
     """Turn the errors a user can cause into one line and status 1."""
     try:
         yield
-    except InputError as error:
-        raise Failure(str(error)) from None
-    except ValueError as error:
-        raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        raise SystemExit(130) from None
+    except ValueError as error:  # InputError and ConfigError among them
+        raise Failure(" ".join(str(error).split())) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

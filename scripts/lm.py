@@ -86,6 +86,7 @@ def main() -> None:
 def train(**options: Any) -> None:
     """Train a model; the last line of output is a JSON summary."""
     from dynotes.training import lm_command
+    from dynotes.training.run_folder import RunFolder
 
     with clear_errors():
         if options["resume"] is not None:
@@ -96,7 +97,7 @@ def train(**options: Any) -> None:
                 options["preset"], read_config_file(options["config"]), given(options, LmConfig)
             )
             files = lm_command.find_files(options)
-            lm_command.prepare(options["out"], config, files)
+            RunFolder(options["out"]).check_free()
         start_engine(options, config.seed)
         from dynotes.training.lm_session import run_training
 

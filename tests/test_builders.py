@@ -65,7 +65,9 @@ def tied_output(tied, steps, batch):
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, dict(layers=2, n_in=E, n_hidden=H), lstm_output),
     "WordEmbeddings": Row(
-        WordEmbeddings, dict(n_words=V, n_embed=E), lambda e, steps, batch: e.embed(ids(steps, batch))
+        WordEmbeddings,
+        dict(n_words=V, n_embed=E),
+        lambda e, steps, batch: e.embed(ids(steps, batch)),
     ),
     "FullSoftmax": Row(
         FullSoftmax,

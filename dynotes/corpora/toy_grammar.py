@@ -2,7 +2,8 @@
 
     sentence  -> open_e subject predicate [late relative clause] close_e
     subject, object -> pronoun | article [adjective] noun [relative clause]
-    predicate -> verb [adverb] [preposition article [adjective] noun] [object | that clause]
+    predicate -> verb [adverb] [prepositional phrase] [object | that clause]
+    relative  -> relative pronoun (predicate | subject verb [adverb] [prepositional phrase])
 
 Every choice shows in the very next word (the grammar is LL(1)), so a sentence has one derivation
 at most.  What later words depend on is kept in the name of the nonterminal, a tuple: evidential e,
@@ -19,7 +20,6 @@ Note: none (the default corpus of the scripts)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import NamedTuple, Union
 
 from dynotes.corpora.toy_lexicon import NO_TOPIC, Cell, Lexicon, ToySizes, normalised
@@ -123,7 +123,7 @@ class ToyGrammar:
 
     def _noun(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
         """A noun and what follows it: its relative clause; after a subject, the verb."""
-        role, kind, e, depth, _ = slot
+        role, depth = slot[0], slot[3]
         noun = Word(Cell(("N", c), NO_TOPIC, (n,)), topic, "verb", LABEL[role], role)
         nested = role != "obl" and depth < self.sizes.max_depth
         yield 1.0, (noun, ("after", slot, c, n, nested))
@@ -183,7 +183,7 @@ class ToyGrammar:
         yield 1 - p, []
 
     def _classes(self, slot: tuple) -> list[float]:
-        """P(class of a noun | its slot): subjects are often persons; verbs and adpositions select."""
+        """P(class | slot): a subject is mostly a person; verbs and prepositions select."""
         n = self.sizes.n_classes
         if slot[0] == "subj":
             return normalised([1 / (c + 1) for c in range(n)])

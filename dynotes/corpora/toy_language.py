@@ -14,108 +14,26 @@ Note: none (the default corpus of the scripts)
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Optional
 
 import numpy as np
 
 from dynotes.corpora.errors import InputError, PathLike
 from dynotes.corpora.lines import read_lines
+from dynotes.corpora.toy_derivation import (
+    NotInLanguage,
+    Predictions,
+    Reader,
+    Sentence,
+    Speaker,
+    derive,
+)
 from dynotes.corpora.toy_grammar import Clause, Rule, Symbol, ToyGrammar, Word
-from dynotes.corpora.toy_lexicon import Cell, Emission, Lexicon, ToySizes
+from dynotes.corpora.toy_lexicon import Lexicon, ToySizes
 
 SEED = 1
-
-
-class Sentence(NamedTuple):
-    """A sentence and all that is true of it.
-
-    ``heads`` count words from 1, the root has head 0.  ``token_log_probs[t]`` is
-    log P(word t | words before it) in nats, with log P(<eos> | all words) = 0 as the last.
-    """
-
-    words: tuple[str, ...]
-    lemmas: tuple[str, ...]
-    tags: tuple[str, ...]
-    features: tuple[str, ...]
-    heads: tuple[int, ...]
-    labels: tuple[str, ...]
-    token_log_probs: tuple[float, ...]
-
-    @property
-    def log_prob(self) -> float:
-        """log P(sentence) in nats."""
-        return math.fsum(self.token_log_probs)
-
-
-class _Frame(NamedTuple):
-    """A clause in the making: the positions of its named words, and where its verb hangs."""
-
-    positions: dict[str, int]
-    outer: dict[str, int]
-    anchor: str
-    label: str
-
-
-class _NotInLanguage(Exception):
-    """No derivation has this word here."""
-
-
-class _Speaker:
-    """Draws rules and words by inverting their cumulated probabilities."""
-
-    def __init__(self, rng: np.random.Generator):
-        self._rng = rng
-
-    def rule(self, symbol: tuple, rules: Sequence[Rule]) -> Rule:
-        if len(rules) == 1:
-            return rules[0]
-        u, total = self._rng.random(), 0.0
-        for rule in rules:
-            total += rule.probability
-            if u < total:
-                return rule
-        return rules[-1]
-
-    def form(self, cell: Cell, emission: Emission) -> str:
-        if len(emission.forms) == 1:
-            return emission.forms[0]
-        index = bisect_right(emission.cumulated, self._rng.random())
-        return emission.forms[min(index, len(emission.forms) - 1)]
-
-
-class _Reader:
-    """Follows given words: the cell of the next word names the rule."""
-
-    def __init__(self, language: ToyLanguage, words: Sequence[str]):
-        self._language = language
-        self._words = words
-        self._position = 0
-
-    def _next_cell(self) -> Optional[Cell]:
-        """Cell of the next word; None at the end and for an unknown word, as for an empty rule."""
-        if self._position == len(self._words):
-            return None
-        entry = self._language.lexicon.entries.get(self._words[self._position])
-        return entry.cell if entry else None
-
-    def rule(self, symbol: tuple, rules: Sequence[Rule]) -> Rule:
-        table = self._language.predictions(symbol)
-        rule = table.get(self._next_cell(), table.get(None))
-        if rule is None:
-            raise _NotInLanguage
-        return rule
-
-    def form(self, cell: Cell, emission: Emission) -> str:
-        if self._next_cell() != cell:
-            raise _NotInLanguage
-        self._position += 1
-        return self._words[self._position - 1]
-
-    def at_end(self) -> bool:
-        return self._position == len(self._words)
 
 
 class ToyLanguage:
@@ -130,8 +48,7 @@ class ToyLanguage:
         self.sizes = sizes or ToySizes()
         self.lexicon = Lexicon(self.sizes, seed)
         self.grammar = ToyGrammar(self.sizes, self.lexicon)
-        self._first: dict[tuple, frozenset[Optional[Cell]]] = {}
-        self._predictions: dict[tuple, dict[Optional[Cell], Rule]] = {}
+        self._predictions = Predictions(self.grammar)
 
     @property
     def vocabulary(self) -> list[str]:
@@ -140,14 +57,14 @@ class ToyLanguage:
 
     def sample(self, rng: np.random.Generator) -> Sentence:
         """A sentence drawn from the language; ``rng.random()`` is all that is used of rng."""
-        return self._derive(_Speaker(rng))
+        return derive(self.grammar, Speaker(rng))
 
     def parse(self, words: Sequence[str]) -> Optional[Sentence]:
         """The one reading of the words: tree and probability; None outside the language."""
-        reader = _Reader(self, words)
+        reader = Reader(self.grammar, self._predictions, words)
         try:
-            sentence = self._derive(reader)
-        except _NotInLanguage:
+            sentence = derive(self.grammar, reader)
+        except NotInLanguage:
             return None
         return sentence if reader.at_end() else None
 
@@ -214,82 +131,6 @@ class ToyLanguage:
 
         return value(self.grammar.START)
 
-    def predictions(self, symbol: tuple) -> dict[Optional[Cell], Rule]:
-        """The rule of a nonterminal that each next cell calls for; None: the empty rule, if any."""
-        if symbol not in self._predictions:
-            rules = self.grammar.rules(symbol)
-            self._predictions[symbol] = {c: r for r in rules for c in self._first_of(r.symbols)}
-        return self._predictions[symbol]
-
-    def _first_of(self, symbols: Sequence[Symbol]) -> frozenset[Optional[Cell]]:
-        """Cells that a word sequence derived from the symbols can begin with; None: it is empty."""
-        cells: frozenset[Optional[Cell]] = frozenset([None])
-        for symbol in symbols:
-            if None not in cells:
-                break
-            cells = (cells - {None}) | self._first_cells(symbol)
-        return cells
-
-    def _first_cells(self, symbol: Symbol) -> frozenset[Optional[Cell]]:
-        if isinstance(symbol, Word):
-            return frozenset([symbol.cell])
-        key = symbol.symbol if isinstance(symbol, Clause) else symbol
-        if key not in self._first:
-            rules = self.grammar.rules(key)
-            self._first[key] = frozenset().union(*(self._first_of(r.symbols) for r in rules))
-        return self._first[key]
-
-    def _derive(self, source: Union[_Speaker, _Reader]) -> Sentence:
-        """Leftmost derivation with the rules and forms that the source names."""
-        tokens: list[tuple[str, Word, _Frame]] = []
-        log_probs, pending = [], 0.0  # of choices that the next word shows
-        top = _Frame({"": 0}, {}, "", "")
-        stack: list[tuple[Symbol, _Frame]] = [(self.grammar.START, top)]
-        while stack:
-            symbol, frame = stack.pop()
-            if isinstance(symbol, Word):
-                emission = self.lexicon.emission(symbol.cell, symbol.context)
-                form = source.form(symbol.cell, emission)
-                log_probs.append(pending + math.log(emission.probabilities[form]))
-                pending = 0.0
-                tokens.append((form, symbol, frame))
-                frame.positions[symbol.name] = len(tokens)
-                continue
-            if isinstance(symbol, Clause):
-                frame = _Frame({}, frame.positions, symbol.anchor, symbol.label)
-                symbol = symbol.symbol
-            rule = source.rule(symbol, self.grammar.rules(symbol))
-            pending += math.log(rule.probability)
-            stack.extend((child, frame) for child in reversed(rule.symbols))
-        return self._sentence(tokens, [*log_probs, pending])
-
-    def _sentence(
-        self, tokens: Sequence[tuple[str, Word, _Frame]], log_probs: Sequence[float]
-    ) -> Sentence:
-        """Look up every head by its name, now that all positions are known."""
-        entries = [self.lexicon.entries[form] for form, _, _ in tokens]
-        arcs = [
-            (frame.positions[word.head], word.label)
-            if word.label
-            else (frame.outer[frame.anchor], frame.label)
-            for _, word, frame in tokens
-        ]
-        return Sentence(
-            tuple(e.form for e in entries),
-            tuple(e.lemma for e in entries),
-            tuple(e.tag for e in entries),
-            tuple(e.features for e in entries),
-            tuple(head for head, _ in arcs),
-            tuple(label for _, label in arcs),
-            tuple(log_probs),
-        )
-
-
-def read_toy_text(path: PathLike) -> Iterator[list[str]]:
-    """Sentences of a text file, a line each."""
-    for _, line in read_lines(path):
-        yield line.split()
-
 
 def toy_optimum(path: PathLike) -> float:
     """Lowest reachable perplexity on a text of the bundled language, an <eos> a line counted.
@@ -297,14 +138,17 @@ def toy_optimum(path: PathLike) -> float:
     Raises:
         InputError: unreadable or empty file, or a line that is no sentence of the language.
     """
-    language, sentences = ToyLanguage(), []
+    language, total, tokens = ToyLanguage(), 0.0, 0
     for number, line in read_lines(path):
-        sentences.append(line.split())
-        if language.log_prob(sentences[-1]) == -math.inf:
+        words = line.split()
+        log_prob = language.log_prob(words)
+        if log_prob == -math.inf:
             raise InputError(path, f"no sentence of the toy language: {line[:60]!r}", number)
-    if not sentences:
-        raise InputError(path, "no sentence")
-    return language.optimum_perplexity(sentences)
+        total += log_prob
+        tokens += len(words) + 1
+    if tokens == 0:
+        raise InputError(path, "expected a sentence a line, found none")
+    return math.exp(-total / tokens)
 
 
 def toy_dir(folder: Optional[PathLike] = None) -> Path:

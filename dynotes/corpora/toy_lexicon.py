@@ -40,6 +40,7 @@ class ToySizes:
 
     n_classes: int = 4  # semantic classes = genders; the first two share their stems
     n_topics: int = 8
+    n_core: int = 8
     n_nouns: int = 80  # stems a class
     n_adjectives: int = 20  # stems a class
     n_transitive: int = 32  # stems a class
@@ -50,7 +51,8 @@ class ToySizes:
     n_prepositions: int = 4
     n_evidentials: int = 2
     max_depth: int = 2  # of clauses in clauses
-    zipf: float = 1.9
+    zipf: float = 1.2  # exponent of the n_core most frequent stems of a family
+    zipf_tail: float = 4.0  # exponent of the others
     bond: float = 0.6  # of topics
     class_bond: float = 0.7  # P(the favourite class | verb, adposition; adjective | noun)
     subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
@@ -64,7 +66,7 @@ class ToySizes:
     p_saying: float = 0.25  # of the verbs of persons
     p_transitive: float = 0.6  # of the other verbs
     p_relative: float = 0.15
-    p_gap_object: float = 0.4  # of the relative clauses
+    p_gap_object: float = 0.25  # of the relative clauses
     p_late: float = 0.12  # extraposed relative clause of a main subject without another
 
     def __post_init__(self) -> None:
@@ -77,11 +79,11 @@ class ToySizes:
                     raise ValueError(
                         f"p_past: expected {self.n_evidentials} probabilities, found {value}"
                     )
-            elif name == "zipf":
+            elif name.startswith("zipf"):
                 if not 0 <= value <= 20:
-                    raise ValueError(f"zipf: expected 0 to 20, found {value}")
-            elif not 0 <= value <= 1 or (name == "bond" and value == 1):
-                raise ValueError(f"{name}: expected a probability (bond: < 1), found {value}")
+                    raise ValueError(f"{name}: expected 0 to 20, found {value}")
+            elif not 0 <= value <= 1 or (name.endswith("bond") and value == 1):
+                raise ValueError(f"{name}: expected a probability (a bond < 1), found {value}")
 
 
 class Cell(NamedTuple):
@@ -191,10 +193,15 @@ class Lexicon:
     ) -> None:
         ranks, n = range(count), self.sizes.n_topics
         self.families[family] = Family(
-            tuple(normalised([(r + 1.0) ** -self.sizes.zipf for r in ranks])),
+            tuple(normalised([self._zipf(r + 1) for r in ranks])),
             tuple(r % n if left else NO_TOPIC for r in ranks),
             tuple(r % n if right else NO_TOPIC for r in ranks),
         )
+
+    def _zipf(self, rank: int) -> float:
+        """rank^-zipf in the core; behind it steeper, and continuous."""
+        core = min(rank, self.sizes.n_core)
+        return core**-self.sizes.zipf * (rank / core) ** -self.sizes.zipf_tail
 
     def _new_stem(self) -> str:
         """A new CVCVC stem: equal lengths keep the endings apart, so forms never clash."""
@@ -214,11 +221,11 @@ class Lexicon:
         self._cells.setdefault(cell, []).append((rank, word[0]))
 
     def _add_function_word(
-        self, name: str, form: str, tag: str, inflection: tuple = (), **feats: str
+        self, name: str, form: str, tag: str, inflection: tuple = (), lemma: str = "", **feats: str
     ) -> None:
         """A word that is alone in its cell."""
         self.families.setdefault((name,), Family((1.0,), (NO_TOPIC,), (NO_TOPIC,)))
-        self._add((name,), 0, inflection, (form, form, tag), **feats)
+        self._add((name,), 0, inflection, (form, lemma or form, tag), **feats)
 
     def _add_function_words(self) -> None:
         add = self._add_function_word
@@ -231,15 +238,16 @@ class Lexicon:
         for c, n in product(range(self.sizes.n_classes), (0, 1)):
             agree = {"Gender": GENDERS[c], "Number": NUMBERS[n]}
             end = GENDER_ENDINGS[c] + NUMBER_ENDINGS[n]
-            for k, case in enumerate(CASES):
+            for k in range(3):
                 form = end + CASE_ENDINGS[k]
-                add("DET", "l" + form, "DET", (c, n, k), Case=case, PronType="Art", **agree)
-                add("PRON", "y" + form, "PRON", (c, n, k), Case=case, PronType="Prs", **agree)
+                agree["Case"] = CASES[k]
+                add("DET", "l" + form, "DET", (c, n, k), "lo", PronType="Art", **agree)
+                add("PRON", "y" + form, "PRON", (c, n, k), "yo", PronType="Prs", **agree)
         for n, k in product((0, 1), (0, 1)):
-            case = {"Case": CASES[k], "Number": NUMBERS[n], "PronType": "Rel"}
+            agree = {"Case": CASES[k], "Number": NUMBERS[n], "PronType": "Rel"}
             for name, letters in (("REL", "ki"), ("LATE", "vi")):
                 form = letters + NUMBER_ENDINGS[n] + CASE_ENDINGS[k]
-                add(name, form, "PRON", (n, k), **case)
+                add(name, form, "PRON", (n, k), letters, **agree)
 
     def _add_nouns(self) -> None:
         people = [self._new_stem() for _ in range(self.sizes.n_nouns)]

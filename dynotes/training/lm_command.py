@@ -58,17 +58,19 @@ def _existing(files: LmFiles) -> LmFiles:
     return files
 
 
-def prepare(out: Path, config: LmConfig, files: LmFiles) -> None:
+def prepare(
+    folder: RunFolder, config: LmConfig, files: LmFiles, versions: Mapping[str, str]
+) -> None:
     """Make the run folder and its config.json.
 
     Raises:
         InputError: the folder holds a run already or cannot be made, or a file cannot be read.
     """
     sums = fingerprint(files)
-    folder = RunFolder(out)
     folder.create()
+    settings = dataclasses.asdict(config)
     folder.write_config(
-        {"settings": dataclasses.asdict(config), "files": files.named(), "sha256": sums}
+        {"settings": settings, "files": files.named(), "sha256": sums, "versions": dict(versions)}
     )
 
 
@@ -82,11 +84,13 @@ def resumed(path: Path) -> tuple[LmConfig, LmFiles]:
     saved = folder.read_config()
     try:
         config = LmConfig(**saved["settings"]).checked()
-        files = _existing(LmFiles.from_named(saved["files"]))
+        files = LmFiles.from_named(saved["files"])
         sums = dict(saved["sha256"])
-    except (KeyError, TypeError, ConfigError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(folder.config, f"damaged or of another version ({error})") from None
-    for name, digest in fingerprint(files).items():
+    if files.train is None or files.dev is None:
+        raise InputError(folder.config, "damaged: it names no training or development text")
+    for name, digest in fingerprint(_existing(files)).items():
         if sums.get(name) != digest:
             raise InputError(getattr(files, name), "changed since the run began")
     return config, files

@@ -95,7 +95,9 @@ class LmConfig:
     rollback_optimizer: str = _setting(
         "restore", "moments after a rollback (T29)", choices=STRATEGIES
     )
-    patience: int = _setting(0, "stop after so many epochs without a gain; 0: never", low=0)
+    patience: int = _setting(
+        0, "epochs without a gain that are tolerated before stopping; 0: any", low=0
+    )
 
     processes: int = _setting(
         1, "worker processes, each with a part of the columns", low=1, high=256
@@ -205,6 +207,23 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "schedule": "zaremba",
         "decay_after": 4,
         "decay": 0.6,
+    },
+    # The bundled toy language, a minute on one core.
+    "toy": {
+        "hidden": 128,
+        "layers": 1,
+        "init": "xavier",
+        "batch_size": 16,
+        "k1": 24,
+        "clip": 5.0,
+        "trainer": "adam",
+        "lr": 0.004,
+        "epochs": 8,
+        "schedule": "cosine",
+        "min_lr": 0.01,
+        "variational": False,
+        "dropout_out": 0.2,
+        "processes": 2,
     },
     # The best found for one hour on two cores.
     "hour": {

@@ -47,11 +47,16 @@ def generate(
 
     Returns:
         ids of each sentence, prompt included, without ``eos_id``.
+
+    Raises:
+        ValueError: ids outside the vocabulary, or no word left to draw; see ``sample_log_probs``.
     """
     batch, limit = check_size("sentences", sentences), check_size("max_words", max_words)
-    words = [[*(int(i) for i in prompt)] for _ in range(batch)]
-    if prompt:
+    words = [[int(i) for i in prompt] for _ in range(batch)]
+    if len(prompt):
         check_ids("prompt", prompt, model.n_words)
+    if len(banned) and len(np.unique(check_ids("banned", banned, model.n_words))) == model.n_words:
+        raise ValueError(f"banned: expected to leave a word, found all {model.n_words}")
     state, done = model.zero_state(batch), np.zeros(batch, bool)
     read_next = np.tile(np.asarray([eos_id, *prompt], np.int64)[:, None], (1, batch))
     while not done.all() and len(words[int(np.argmin(done))]) < limit:

@@ -33,7 +33,7 @@ from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData
 from dynotes.training.lm_evaluate import stream_nll
 from dynotes.training.lm_model import OwnedLm, new_model, save_model
-from dynotes.training.lm_step import LmStepper
+from dynotes.training.lm_step import LmStepper, TrainingError
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import load_state, roll_back, save_state
 from dynotes.training.run_folder import RunFolder, Stopwatch
@@ -239,6 +239,8 @@ class LmRun:
         )
         mine = ~np.isnan(nll)
         nats, tokens = self.workers.total(float(nll[mine].sum()), int(mine.sum()))
+        if tokens < len(text.ids):
+            raise TrainingError(f"the {part} loss is nan; lower the learning rate or clip")
         return perplexity(nats, int(tokens))
 
     def _fresh_state(self) -> None:

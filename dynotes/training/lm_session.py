@@ -15,10 +15,10 @@ from tqdm import tqdm
 from dynotes import runtime
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.lm_corpus import read_lm_text
+from dynotes.corpora.lm_corpus import normalise, read_lm_text
 from dynotes.tips.divergences import perplexity
 from dynotes.training.lm_checkpoint import Position
-from dynotes.training.lm_command import toy_files
+from dynotes.training.lm_command import prepare, toy_files
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData, LmFiles, load_data
 from dynotes.training.lm_evaluate import sentence_totals, stream_nll
@@ -38,12 +38,11 @@ def run_training(
     began = time.perf_counter()
     folder = RunFolder(out)
     folder.remove_temporary()
-    if not resume:
-        saved = folder.read_config()
-        folder.write_config({**saved, "versions": runtime.engine_versions()})
     data = load_data(files, config)
     say, progress, close = _reporter()
     run = LmRun(config, data, folder, say=say, progress=progress)
+    if not resume:  # not before all input has proved right
+        prepare(folder, config, files, runtime.engine_versions())
     parameters = sum(a.size for a in run.owned.arrays().values())
     say(
         f"{len(data.texts['train'].ids)} training tokens, {len(data.vocabulary)} words, "
@@ -158,17 +157,18 @@ def run_generation(
 ) -> tuple[list[str], dict[str, Any]]:
     """Sampled sentences as text, and the summary."""
     began = time.perf_counter()
-    owned, vocabulary, _ = load_model(_model_path(model))
+    owned, vocabulary, normalised = load_model(_model_path(model))
     if vocabulary.eos_id is None:
         raise InputError(model, "the model has no end of sentence")
     if top_k is not None and top_k > len(vocabulary):
         raise ValueError(f"top-k: at most {len(vocabulary)} (words), found {top_k}")
+    first = normalise(prompt.split(), **normalised)
     words = generate(
         owned.model,
         eos_id=vocabulary.eos_id,
         rng=np.random.default_rng(seed),
         sentences=sentences,
-        prompt=[int(i) for i in vocabulary.encode(prompt.split())] if prompt.split() else (),
+        prompt=vocabulary.encode(first).tolist(),
         temperature=temperature,
         top_k=top_k,
         max_words=max_words,

@@ -34,14 +34,18 @@ class RunFolder:
         self.curves = self.path / CURVES
         self.best_optimizer = self.path / BEST_OPTIMIZER
 
+    def check_free(self) -> None:
+        """InputError if the folder holds a run already: none is ever overwritten."""
+        if any(os.path.lexists(path) for path in (self.config, self.checkpoint, self.model)):
+            raise InputError(self.path, "holds a run already; use --resume or another folder")
+
     def create(self) -> None:
-        """Make the folder; an existing run is never overwritten.
+        """Make the folder.
 
         Raises:
             InputError: the folder holds a run already, or cannot be made.
         """
-        if self.config.exists() or self.checkpoint.exists() or self.model.exists():
-            raise InputError(self.path, "holds a run already; use --resume or another folder")
+        self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

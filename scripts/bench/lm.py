@@ -19,7 +19,6 @@ from typing import Any
 import click
 
 from dynotes.command_line import FILE, clear_errors, print_result
-from dynotes.training.lm_config import LmConfig
 
 SIZES = ("200x20x20", "650x20x35")
 CORPORA = ("ptb_lm", "wikitext2")
@@ -95,13 +94,6 @@ class SizeType(click.ParamType):
     help="Our workers, and PyTorch's threads, in the parallel setting.",
 )
 @click.option(
-    "--sync-every",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Updates between two merges of our workers.  [default: as in training]",
-)
-@click.option(
     "--engine",
     "engines",
     multiple=True,
@@ -126,7 +118,7 @@ class SizeType(click.ParamType):
 @click.option(
     "--hogwild",
     is_flag=True,
-    help="Also train an epoch in one process, merged workers and Hogwild (minutes each).",
+    help="Also train an epoch in one process, with workers, and Hogwild (minutes each).",
 )
 @click.option(
     "--tokens",
@@ -148,9 +140,8 @@ def main(**options: Any) -> None:
     if not options["rounds"] and not options["hogwild"]:
         raise click.UsageError("--rounds 0 without --hogwild leaves nothing to do")
     options["python"] = sys.executable
-    options["sync_every"] = options["sync_every"] or LmConfig().sync_every
     began = time.perf_counter()
-    named = ("rounds", "processes", "sync_every", "torch_heap", "seed")
+    named = ("rounds", "processes", "torch_heap", "seed")
     result = {"task": "bench-lm", "machine": machine(), **{name: options[name] for name in named}}
     with clear_errors(), tempfile.TemporaryDirectory() as folder:
         if options["rounds"]:

@@ -1,17 +1,17 @@
-"""One epoch on real text in one process, in merged workers, or Hogwild; speed and dev perplexity.
+"""One epoch on real text by one process, by workers or Hogwild: speed and perplexity.
 
     python scripts/bench/lm_epoch.py TASK        TASK: JSON of
 
     text           npz file: train, dev (ids), eos, words
     hidden, batch, steps, seed
-    mode           one, merged or hogwild
+    mode           summed: workers share the columns, gradients are summed; or hogwild
     processes      workers
-    sync_every, merge_rate     of merged
 
-In Hogwild all processes update the same parameters without any lock (DyNet's shared_parameters);
-DyNet then shares the gradient buffers too, and wants one update before the fork, which is made
-here with a learning rate of 0.  The last line of stdout is JSON: version, tokens, seconds,
-cpu_seconds, merge_seconds, train_perplexity (a running one), dev_perplexity.
+In Hogwild every process has its own part of the text, ``batch`` columns of it, and all update the
+same parameters without any lock (DyNet's shared_parameters).  DyNet then shares the gradient
+buffers too, and wants one update before the fork, which is made here with a learning rate of 0.
+The last line of stdout is JSON: version, tokens, seconds, cpu_seconds, sum_seconds,
+train_perplexity (while it is learning), dev_perplexity.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import sys
 from typing import Any
 
 import numpy as np
-from lm_ours import Training
-from lm_problem import CLIP, FORGET_BIAS, LAYERS, RATE
+from lm_ours import Clocked, Training, settings
+from lm_problem import LAYERS
 
 from dynotes import runtime
 
 EVALUATION_COLUMNS = 20
+RATE = 1.0
 POOL_MB = 64  # of forward and of backward; they grow
 
 
@@ -41,25 +42,6 @@ def start_shared(parameters: int) -> None:
     import dynet as dy
 
     dy.renew_cg()
-
-
-def settings(task: dict[str, Any]) -> Any:
-    """The LmConfig of a task."""
-    from dynotes.training.lm_config import LmConfig
-
-    return LmConfig(
-        hidden=task["hidden"],
-        layers=LAYERS,
-        forget_bias=FORGET_BIAS,
-        batch_size=task["batch"],
-        k1=task["steps"],
-        lr=RATE,
-        clip=CLIP,
-        seed=task["seed"],
-        processes=task["processes"],
-        sync_every=task["sync_every"],
-        merge_rate=task["merge_rate"],
-    ).checked()
 
 
 def dev_perplexity(model: Any, ids: np.ndarray, eos: int, workers: Any) -> float:
@@ -80,25 +62,26 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     from dynotes.tips.divergences import perplexity
     from dynotes.training.lm_model import new_model
     from dynotes.training.trainers import make_trainer
-    from dynotes.training.workers import Workers
+    from dynotes.training.workers import GradientSum, Workers
 
-    config, merged = settings(task), task["mode"] == "merged"
+    hogwild, processes = task["mode"] == "hogwild", task["processes"]
+    alone = 1 if hogwild else processes
+    config = settings(task, lr=RATE, seed=task["seed"], processes=alone)
     with np.load(task["text"]) as file:
         train, dev, eos, words = (file[name] for name in ("train", "dev", "eos", "words"))
     owned = new_model(config, int(words))
     trainer = make_trainer(config, owned.pc)
-    text = columns(train, config.processes * config.batch_size, int(eos))
-    one = Workers(1, [])
-    if task["mode"] == "hogwild":
-        Training(owned.model, trainer, text, config, one).window(rate=0.0)
-    # Hogwild needs workers that meet, but has nothing to merge.
-    views = owned.flat_views() if merged else [np.zeros(1, np.float32)]
-    rate = config.merge_rate or config.processes
-    with Workers(config.processes, views, rate).running() as workers:
-        training = Training(owned.model, trainer, text, config, workers, merging=merged)
+    workers, gradients = Workers(processes), None
+    if hogwild:
+        text = columns(train, config.batch_size, int(eos))
+        Training(owned.model, trainer, text, config, Workers(1)).window(rate=0.0)
+    elif processes > 1:
+        gradients = Clocked(GradientSum(workers, *owned.gradient_views()))
+    with workers.running():
+        own = np.array_split(train, processes)[workers.rank] if hogwild else train
+        text = columns(own, config.batch_size, int(eos))
+        training = Training(owned.model, trainer, text, config, workers, gradients)
         result = training.timed(len(training.plan))
-        if merged:
-            workers.merge()
         nats, tokens = workers.total(training.nats, training.tokens)
         dev_value = dev_perplexity(owned.model, dev, int(eos), workers)
     return {

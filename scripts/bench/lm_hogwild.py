@@ -1,4 +1,4 @@
-"""Which way of using two processes learns most in an epoch: one, merged workers, Hogwild."""
+"""Which way of using several processes learns most: summed gradients or Hogwild, an epoch each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from rounds import Result, Side, run_side, speed, table
 from dynotes.corpora import datasets
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData, LmFiles, load_data
-
-SYNC_EVERY = (1, 5, 10, 20)
 
 
 def read_corpus(corpus: str, data_dir: Optional[Path]) -> LmData:
@@ -42,14 +40,17 @@ def sides(
     text: Path, size: Size, *, python: str, processes: int, seed: int
 ) -> list[tuple[dict[str, Any], Side]]:
     """(settings, program) of every way of training."""
-    one = {"mode": "one", "processes": 1, "sync_every": 1, "merge_rate": 0.0}
-    several = {**one, "processes": processes}
-    ways = {"one process": one}
-    for rate in (float(processes), 1.0):
-        for every in SYNC_EVERY:
-            merged = {**several, "mode": "merged", "sync_every": every, "merge_rate": rate}
-            ways[f"merged every {every}, rate {rate:g}"] = merged
-    ways["Hogwild"] = {**several, "mode": "hogwild"}
+    less, more = max(1, size.batch // processes), size.batch * processes
+    one = {"mode": "summed", "processes": 1, "batch": size.batch}
+    summed = {**one, "processes": processes}
+    hogwild = {**summed, "mode": "hogwild"}
+    ways = {
+        "one process": one,
+        f"{processes} workers, batch {size.batch} in all": summed,
+        f"{processes} workers, batch {more} in all": {**summed, "batch": more},
+        f"Hogwild, batch {less} each": {**hogwild, "batch": less},
+        f"Hogwild, batch {size.batch} each": hogwild,
+    }
     common = {"text": str(text), "seed": seed, **size._asdict()}
     return [
         (way, Side(name, python, "lm_epoch.py", {**common, **way})) for name, way in ways.items()
@@ -69,7 +70,7 @@ def compare(
             "tokens_per_second": round(speed(result), 1),
             "minutes": round(result["seconds"] / 60, 4),
             "cpu_minutes": round(result["cpu_seconds"] / 60, 4),
-            "merge_share": round(result["merge_seconds"] / result["seconds"], 4),
+            "sum_share": round(result["sum_seconds"] / result["seconds"], 4),
             "train_perplexity": round(result["train_perplexity"], 3),
             "dev_perplexity": round(result["dev_perplexity"], 3),
         }
@@ -80,7 +81,7 @@ def compare(
 
 def as_table(rows: list[Result]) -> str:
     """The rows for a reader."""
-    head = ("one epoch", "tokens/s", "minutes", "merging", "dev perplexity")
+    head = ("one epoch", "tokens/s", "minutes", "summing", "dev perplexity")
     return table(
         head,
         [
@@ -88,7 +89,7 @@ def as_table(rows: list[Result]) -> str:
                 row["name"],
                 f"{row['tokens_per_second']:.0f}",
                 f"{row['minutes']:.2f}",
-                f"{100 * row['merge_share']:.1f}%",
+                f"{100 * row['sum_share']:.1f}%",
                 f"{row['dev_perplexity']:.2f}",
             )
             for row in rows

@@ -16,7 +16,7 @@ import json
 import math
 import sys
 import time
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from lm_problem import CLIP, FORGET_BIAS, LAYERS, RATE, read_problem
@@ -32,7 +32,7 @@ class Training:
         text: the columns of all workers.
         config: an LmConfig.
         workers: running Workers.
-        gradients: the GradientSum of the workers; None where each updates for itself.
+        gradients: their Clocked GradientSum; None where each updates for itself.
     """
 
     def __init__(
@@ -41,16 +41,17 @@ class Training:
         from dynotes.tips.truncated_bptt import windows
         from dynotes.training.lm_step import LmStepper
 
-        self.workers, self.clock = workers, None if gradients is None else Clocked(gradients)
+        self.workers, self.gradients = workers, gradients
         rank = 0 if gradients is None else workers.rank
-        self.stepper = LmStepper(model, trainer, text, config, rank=rank, gradients=self.clock)
+        self.stepper = LmStepper(model, trainer, text, config, rank=rank, gradients=gradients)
         self.plan = list(windows(len(text), config.k1, config.steps_back, config.bptt_variant))
         self.state = model.zero_state(self.stepper.mine.stop - self.stepper.mine.start)
         self.update, self.nats, self.tokens = 0, 0.0, 0
 
-    def window(self, rate: float = RATE) -> tuple[float, int]:
-        """Train on the next window: (nats, words) of this worker's columns."""
+    def window(self, rate: Optional[float] = None) -> tuple[float, int]:
+        """Train on the next window, at a rate other than config.lr if given: (nats, words)."""
         window = self.plan[self.update % len(self.plan)]
+        rate = self.stepper.config.lr if rate is None else rate
         result = self.stepper.step(window, self.state, self.update, rate)
         self.state, self.update = result.state, self.update + 1
         self.nats, self.tokens = self.nats + result.nats, self.tokens + result.tokens
@@ -68,7 +69,7 @@ class Training:
         cpu, began = time.process_time(), time.perf_counter()
         for _ in range(count):
             self.window()
-            if self.clock is not None:
+            if self.gradients is not None:
                 self.workers.total(0.0, 0.0, 0.0)  # a run asks whether to stop, save or end
         self.workers.barrier()
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -81,7 +82,7 @@ class Training:
         }
 
     def _summing(self) -> float:
-        return 0.0 if self.clock is None else self.clock.seconds
+        return 0.0 if self.gradients is None else self.gradients.seconds
 
 
 class Clocked:
@@ -107,7 +108,7 @@ def named(owned: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: arrays[key] for name, key in found.items()}
 
 
-def settings(task: dict[str, Any], **more: Any) -> Any:
+def settings(task: dict[str, Any], *, lr: float, **more: Any) -> Any:
     """The LmConfig of a task."""
     from dynotes.training.lm_config import LmConfig
 
@@ -117,7 +118,7 @@ def settings(task: dict[str, Any], **more: Any) -> Any:
         forget_bias=FORGET_BIAS,
         batch_size=task["batch"],
         k1=task["steps"],
-        lr=RATE,
+        lr=lr,
         clip=CLIP,
         **more,
     ).checked()
@@ -130,14 +131,15 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     from dynotes.training.trainers import make_trainer
     from dynotes.training.workers import GradientSum, Workers
 
-    arrays, config = read_problem(task["problem"]), settings(task, processes=task["processes"])
+    arrays = read_problem(task["problem"])
+    config = settings(task, lr=RATE, processes=task["processes"])
     owned = new_model(config, len(arrays["embed"]))
     owned.restore(named(owned, arrays))
     trainer = make_trainer(config, owned.pc)
     text = columns(arrays["ids"], config.batch_size, int(arrays["start"]))
     workers = Workers(config.processes)
     several = config.processes > 1
-    gradients = GradientSum(workers, *owned.gradient_views()) if several else None
+    gradients = Clocked(GradientSum(workers, *owned.gradient_views())) if several else None
     with workers.running():
         training = Training(owned.model, trainer, text, config, workers, gradients)
         losses = [training.loss()]

@@ -21,7 +21,8 @@ import numpy as np
 LAYERS = 2
 FORGET_BIAS = 1.0  # added in the gate by DyNet, so not part of b0, b1
 SCALE = 0.1
-RATE, CLIP = 1.0, 5.0
+CLIP = 5.0
+RATE = 0.1  # low: at 1 rounding errors grow tenfold a window, and hide what differs
 ZIPF_WINDOWS = 100
 
 
@@ -82,15 +83,14 @@ def write_problem(
 
     ids = whole_windows(ids, size)
     text = columns(ids, size.batch, start)
-    rng = np.random.default_rng(seed)
-    np.savez(
-        path,
-        ids=ids,
-        start=np.int64(start),
-        inputs=text.inputs,
-        targets=text.targets,
-        **initial_parameters(rng, words, size.hidden),
-    )
+    arrays: dict[str, Any] = {
+        "ids": ids,
+        "start": np.int64(start),
+        "inputs": text.inputs,
+        "targets": text.targets,
+        **initial_parameters(np.random.default_rng(seed), words, size.hidden),
+    }
+    np.savez(path, **arrays)
 
 
 def torch_gates(rows: np.ndarray) -> np.ndarray:

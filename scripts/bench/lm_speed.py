@@ -13,7 +13,7 @@ from rounds import Result, Side, alternate, difference, median, ratios, speed, t
 
 from dynotes.command_line import Failure
 
-COMPARED = 10  # windows whose losses are compared
+COMPARED = 10  # windows that warm up, and whose losses are compared
 PEER = "torch"
 KEPT_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}  # glibc's malloc
 
@@ -51,46 +51,37 @@ def side_by_side(
     rows = []
     for numbers in options["sizes"]:
         size = Size(*numbers)
-        for processes in (1, options["processes"]):
-            path = folder / f"{'x'.join(map(str, size))}-{processes}.npz"
-            words = _write(path, text, size, processes, options)
-            sides = sides_of(path, size, processes, options)
-            say(f"{words} words, {'x'.join(map(str, size))}, {processes} core(s)")
-            found = alternate(sides, options["rounds"], say)
+        path = folder / f"{'x'.join(map(str, size))}.npz"
+        _write(path, text or invented(size, options["words"], options["seed"]), size, options)
+        for cores in (1, options["processes"]):
+            say(f"{'x'.join(map(str, size))}, {cores} core(s)")
+            found = alternate(sides_of(path, size, cores, options), options["rounds"], say)
             peer = found.pop(PEER)
             for name, ours in found.items():
-                row = row_of(ours, peer, _comparable(processes, options))
-                rows.append({"engine": name, **size._asdict(), "cores": processes, **row})
+                row = {"engine": name, **size._asdict(), "cores": cores}
+                rows.append({**row, **row_of(ours, peer)})
     return rows
 
 
-def _write(
-    path: Path, text: Text | None, size: Size, processes: int, options: Mapping[str, Any]
-) -> int:
-    columns = processes * size.batch
-    if text is None:
-        rng = np.random.default_rng(options["seed"])
-        ids = zipf_ids(rng, ZIPF_WINDOWS * columns * size.steps, options["words"])
-        text = Text(ids, options["words"], 0)
-    write_problem(path, text.ids, text.start, text.words, size, columns, options["seed"])
-    return text.words
+def invented(size: Size, words: int, seed: int) -> Text:
+    """A text of independent words with Zipf's frequencies."""
+    count = ZIPF_WINDOWS * size.batch * size.steps
+    return Text(zipf_ids(np.random.default_rng(seed), count, words), words, 0)
 
 
-def _comparable(processes: int, options: Mapping[str, Any]) -> int:
-    """Windows after which both sides hold the same parameters: until workers merge, or all."""
-    return COMPARED if processes == 1 else min(COMPARED, options["sync_every"])
+def _write(path: Path, text: Text, size: Size, options: Mapping[str, Any]) -> None:
+    write_problem(path, text.ids, text.start, text.words, size, options["seed"])
 
 
-def sides_of(problem: Path, size: Size, processes: int, options: Mapping[str, Any]) -> list[Side]:
+def sides_of(problem: Path, size: Size, cores: int, options: Mapping[str, Any]) -> list[Side]:
     """Ours, PyTorch, and ours with every other engine."""
     clock = {"warm_up": COMPARED, "seconds": options["seconds"]}
-    way = {"processes": processes, "sync_every": options["sync_every"]}
-    ours = task_of(problem, size, {**clock, **way})
-    peer = task_of(problem, size, {**clock, "threads": processes})
+    ours = task_of(problem, size, {**clock, "processes": cores})
+    peer = task_of(problem, size, {**clock, "threads": cores})
     heap = KEPT_HEAP if options["torch_heap"] == "kept" else {}
     return [
         Side("dynotes", options["python"], "lm_ours.py", ours),
-        Side(PEER, options["torch_python"], "lm_torch.py", peer, processes, heap),
+        Side(PEER, options["torch_python"], "lm_torch.py", peer, cores, heap),
         *(
             Side(f"engine {n}", python, "lm_ours.py", ours)
             for n, python in enumerate(options["engines"], 1)
@@ -98,11 +89,11 @@ def sides_of(problem: Path, size: Size, processes: int, options: Mapping[str, An
     ]
 
 
-def row_of(ours: Sequence[Result], peer: Sequence[Result], compared: int) -> Result:
+def row_of(ours: Sequence[Result], peer: Sequence[Result]) -> Result:
     """Medians over the rounds, and the differences of the losses of the first."""
     by_round = ratios(ours, peer)
-    merging = [r["merge_seconds"] / r["seconds"] for r in ours]
-    mine, theirs = ours[0]["losses"][:compared], peer[0]["losses"][:compared]
+    summing = [r["sum_seconds"] / r["seconds"] for r in ours]
+    mine, theirs = ours[0]["losses"], peer[0]["losses"]
     return {
         "version": ours[0]["version"],
         "peer": peer[0]["version"],
@@ -112,11 +103,11 @@ def row_of(ours: Sequence[Result], peer: Sequence[Result], compared: int) -> Res
         "ratio_low": round(min(by_round), 4),
         "ratio_high": round(max(by_round), 4),
         "cpu_ratio": median(ratios(ours, peer, "cpu_seconds"), 4),
-        "merge_share": median(merging, 4),
+        "sum_share": median(summing, 4),
         "loss_first": mine[0],
         "peer_loss_first": theirs[0],
         "difference_first": difference(mine[0], theirs[0]),
-        "compared": compared,
+        "compared": len(mine),
         "loss_last": mine[-1],
         "peer_loss_last": theirs[-1],
         "difference_last": difference(mine[-1], theirs[-1]),
@@ -126,7 +117,7 @@ def row_of(ours: Sequence[Result], peer: Sequence[Result], compared: int) -> Res
 def as_table(rows: Sequence[Result]) -> str:
     """The rows for a reader: ratios above 1 mean that ours is the faster."""
     head = (
-        "size, cores, engine", "tokens/s", "torch's", "ratio", "low-high", "by CPU time", "merging",
+        "size, cores, engine", "tokens/s", "torch's", "ratio", "low-high", "by CPU time", "summing",
         "loss 1", "differs", "loss k", "differs", "k",
     )  # fmt: skip
     return table(head, [_cells(row) for row in rows])
@@ -141,7 +132,7 @@ def _cells(row: Result) -> tuple[str, ...]:
         f"{row['ratio']:.2f}",
         f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}",
         f"{row['cpu_ratio']:.2f}",
-        f"{100 * row['merge_share']:.1f}%",
+        f"{100 * row['sum_share']:.1f}%",
         f"{row['loss_first']:.4f}",
         f"{row['difference_first']:.0e}",
         f"{row['loss_last']:.4f}",

@@ -287,9 +287,7 @@ def test_the_spec_is_plain_json_and_makes_a_model_of_the_same_sizes(kind):
 
 
 def test_a_new_model_is_a_function_of_the_seed():
-    arrays = [
-        new_model(LmConfig(hidden=3, seed=seed), V).arrays() for seed in (1, 1, 2)
-    ]
+    arrays = [new_model(LmConfig(hidden=3, seed=seed), V).arrays() for seed in (1, 1, 2)]
     assert all(np.array_equal(arrays[0][n], arrays[1][n]) for n in arrays[0])
     assert any(not np.array_equal(arrays[0][n], arrays[2][n]) for n in arrays[0])
 
@@ -302,8 +300,12 @@ def test_gradient_views_show_the_gradients_of_all_parameters(kind):
     dy.sum_batches(owned.model.nll(owned.model.segment(inputs), targets)).backward()
     expected = [p.grad_as_array() for p in named_parameters(owned.pc).values()]
     found = np.concatenate([v.ravel() for v in (*dense, *tables)])
-    assert np.abs(np.sort(found) - np.sort(np.concatenate([e.ravel() for e in expected]))).max() == 0
-    assert [t.shape for t in tables] == ([] if owned.model.spec["tie"] else [(V, expected[-1].shape[1])])
+    assert (
+        np.abs(np.sort(found) - np.sort(np.concatenate([e.ravel() for e in expected]))).max() == 0
+    )
+    assert [t.shape for t in tables] == (
+        [] if owned.model.spec["tie"] else [(V, expected[-1].shape[1])]
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

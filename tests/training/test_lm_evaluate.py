@@ -22,8 +22,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def model():
     owned = own({"n_words": V, "n_embed": 3, "n_hidden": 4})
-    owned.model.owner = owned  # keeps the parameters alive
-    return owned.model
+    yield owned.model  # owned keeps the parameters alive
 
 
 def stream(count, seed=3):

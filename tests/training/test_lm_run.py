@@ -325,7 +325,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_update(tmp_path):
     # in a process of its own: DyNet's matrix product gives nan where its memory held one before
     status, out, errors = python(NO_NUMBER, tmp_path)
     assert (status, errors) == (0, "")
-    assert re.fullmatch(r"update \d+: the loss is -?(nan|inf); lower the learning rate or clip\n", out)
+    assert re.fullmatch(
+        r"update \d+: the loss is -?(nan|inf); lower the learning rate or clip\n", out
+    )
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_update(tmp_path):
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, other, message):
     settings = {"trainer": "momentum", "lr": 0.3}
     train(tmp_path, config(**settings), stop_at=5)
-    with pytest.raises(InputError, match="a checkpoint of other settings, or damaged") as caught:
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors: ") as caught:
         train(tmp_path, config(**{**settings, **other}), resume=True)
     assert message in str(caught.value)
 
@@ -368,7 +370,7 @@ def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, damage):
     arrays, meta = read_arrays(run.folder.checkpoint)
     damage(arrays, meta)
     write_arrays(run.folder.checkpoint, arrays, meta)
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors: .*other settings, or damaged"):
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors: "):
         train(tmp_path, settings, resume=True)
 
 
@@ -404,7 +406,11 @@ def files_of(folder):
     """What the lead wrote: parameters, LSTM states and history."""
     arrays, meta = read_arrays(folder / "checkpoint.safetensors")
     history = timeless(meta["position"].pop("history"))
-    return {n: a.tobytes() for n, a in arrays.items()}, history, read_arrays(folder / "model.safetensors")[0]
+    return (
+        {n: a.tobytes() for n, a in arrays.items()},
+        history,
+        read_arrays(folder / "model.safetensors")[0],
+    )
 
 
 @pytest.mark.parametrize("kind", [{}, {"tie": True, "k1": 5, "k2": 9, "batch_size": 5}], ids=str)

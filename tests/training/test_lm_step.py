@@ -10,18 +10,21 @@ from dynotes.training.lm_model import new_model
 from dynotes.training.lm_step import LmStepper, TrainingError, share_of
 from dynotes.training.parameters import named_parameters
 from dynotes.training.trainers import make_trainer
+from dynotes.training.workers import GradientSum, Workers
 from tests.training.small_lm import config
 
 V = 9
 
 
 def make(count=60, rank=0, **settings):
-    """A stepper over a stream of ids; its model stays alive with it."""
+    """A stepper over a stream of ids; the model lives as long as it does."""
     chosen = config(**{"clip": 0.0, "lr": 0.5, **settings})
     owned = new_model(chosen, V)
     ids = np.random.default_rng(5).integers(0, V, count)
     trainer = make_trainer(chosen, owned.pc)
-    stepper = LmStepper(owned.model, trainer, columns(ids, chosen.batch_size, 0), chosen, rank=rank)
+    cut = columns(ids, chosen.batch_size, 0)
+    sums = None if chosen.processes == 1 else GradientSum(Workers(1), [], [])
+    stepper = LmStepper(owned.model, trainer, cut, chosen, rank=rank, gradients=sums)
     stepper.owned = owned
     return stepper
 
@@ -53,10 +56,7 @@ def by_hand(stepper, rows, keep, rate, *, gamma=0.0, tau=1.0):
     after = {}
     for name, p in named_parameters(stepper.owned.pc).items():
         after[name] = before[name] - rate * p.grad_as_array()
-        if isinstance(p, dy.LookupParameters):
-            p.zero_grad() if hasattr(p, "zero_grad") else p.scale_gradient(0.0)
-        else:
-            p.scale_gradient(0.0)
+        p.scale_gradient(0.0)
     dy.renew_cg()
     return nats, after
 
@@ -125,8 +125,7 @@ NOISE = {"dropout_embed": 0.3, "dropout_x": 0.3, "dropout_out": 0.3, "zero_state
 def nats_of(number, seed=1, rank=0, **settings):
     stepper = make(**{**NOISE, **settings}, seed=seed, rank=rank)
     started = [np.full_like(v, 0.2) for v in zeros(stepper)]
-    stepper.model.param_collection()
-    dy.random_uniform(3, 0, 1).value()  # whatever was drawn before does not matter
+    dy.random_gumbel(3).value()  # whatever was drawn before does not matter
     return stepper.step(window(stepper), started, number, 0.0).nats
 
 
