@@ -63,25 +63,27 @@ def tied_output(tied, steps, batch):
 
 
 ROWS = {
-    "VariationalLSTM": Row(VariationalLSTM, dict(layers=2, n_in=E, n_hidden=H), lstm_output),
+    "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
         WordEmbeddings,
-        dict(n_words=V, n_embed=E),
+        {"n_words": V, "n_embed": E},
         lambda e, steps, batch: e.embed(ids(steps, batch)),
     ),
     "FullSoftmax": Row(
         FullSoftmax,
-        dict(n_words=V, n_hidden=H),
+        {"n_words": V, "n_hidden": H},
         lambda f, steps, batch: f.nll(vectors(H, steps * batch), ids(steps, batch)),
     ),
-    "TiedEmbeddings": Row(TiedEmbeddings, dict(n_words=V, n_embed=E), tied_output),
+    "TiedEmbeddings": Row(TiedEmbeddings, {"n_words": V, "n_embed": E}, tied_output),
     "TiedEmbeddings, projected": Row(
-        TiedEmbeddings, dict(n_words=V, n_embed=E, n_hidden=H, bias=False), tied_output
+        TiedEmbeddings, {"n_words": V, "n_embed": E, "n_hidden": H, "bias": False}, tied_output
     ),
-    "LstmLm": Row(LstmLm, dict(n_words=V, n_embed=E, n_hidden=H), lm_output),
-    "LstmLm, tied": Row(LstmLm, dict(n_words=V, n_embed=H, n_hidden=H, tie=True), lm_output),
+    "LstmLm": Row(LstmLm, {"n_words": V, "n_embed": E, "n_hidden": H}, lm_output),
+    "LstmLm, tied": Row(
+        LstmLm, {"n_words": V, "n_embed": H, "n_hidden": H, "tie": True}, lm_output
+    ),
     "LstmLm, projected": Row(
-        LstmLm, dict(n_words=V, n_embed=E, n_hidden=H, layers=1, tie=True), lm_output
+        LstmLm, {"n_words": V, "n_embed": E, "n_hidden": H, "layers": 1, "tie": True}, lm_output
     ),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)

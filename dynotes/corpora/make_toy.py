@@ -4,8 +4,6 @@
 
 The same bytes come out every time: nothing but ``Generator(PCG64(seed)).random()`` is drawn, and
 sums are exactly rounded.
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from dynotes.corpora.toy_relations import analogies, rated_pairs
 
 # part: (seed, sentences of the text, the first of them that are in the treebank too)
 PARTS: Mapping[str, tuple[int, int, int]] = {
-    "train": (101, 22_000, 1_200),
+    "train": (101, 24_000, 1_200),
     "dev": (102, 1_500, 200),
     "test": (103, 1_500, 300),
 }
@@ -192,7 +190,10 @@ tense.
 @click.option("--out", required=True, metavar="FOLDER", help="Where to; made if need be.")
 def main(out: str) -> None:
     """Entry of ``python -m dynotes.corpora.make_toy``."""
-    click.echo(f"wrote {write_toy(out)}")
+    try:
+        click.echo(f"wrote {write_toy(out)}")
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

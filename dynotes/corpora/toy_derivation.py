@@ -3,8 +3,6 @@
 A derivation is leftmost: it replaces the first open nonterminal by a rule, and a source names the
 rules and the words.  ``Speaker`` draws them; ``Reader`` takes them from a given text, where the
 next word alone decides (the grammar is LL(1)).
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations

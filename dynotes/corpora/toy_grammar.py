@@ -13,8 +13,6 @@ class c (gender) and number n of the subject, topics, depth.  Depth counts claus
 The evidential particle governs the tense of every verb and must be echoed at the end; verbs agree
 in number with a subject that a relative clause may separate from them; a late relative clause
 stands behind the verb, which its arc crosses.
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@
 An <eos> behind the closing particle is certain.  Each sentence counted with its <eos> as a token,
 the lowest perplexity that a model can reach is exp(H / E[length + 1]) on average over texts, and
 the truth has exp(-sum log P / sum (length + 1)) on a given one.
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations

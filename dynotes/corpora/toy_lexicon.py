@@ -1,16 +1,15 @@
 """The words of the toy language: families of stems, regular endings, Zipfian weights.
 
 A family is a list of stems that the grammar treats alike, e.g. the verbs that like an animal as
-object.  The stem of rank r (from 0) has weight z_r ~ (r + 1)^-zipf.  Topics tie a word to the one
-that governs its choice: a word hands on its ``right`` topic t, and the next one is drawn from
+object.  Its frequencies fall as those of large corpora do, with two exponents: the stem of rank r
+(from 1) has weight z_r ~ r^-zipf in the core, r <= n_core, and ~ r^-zipf_tail behind it.  Topics
+tie a word to the one before, which hands on its ``right`` topic t:
 
     P(r | t) = z_r (1 - bond + bond [left_r = t] / sum_{s: left_s = t} z_s)
 
 which sums to 1, and is z_r again on average over topics as frequent as sum_{left_s = t} z_s.
 A cell is all that a word shows besides its stem: family, right topic, inflection.  No two cells
 share a form, so a text determines its cells.
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class ToySizes:
 
     n_classes: int = 4  # semantic classes = genders; the first two share their stems
     n_topics: int = 8
-    n_core: int = 8
+    n_core: int = 8  # stems of a family before the tail
     n_nouns: int = 80  # stems a class
     n_adjectives: int = 20  # stems a class
     n_transitive: int = 32  # stems a class

@@ -6,8 +6,6 @@ The true grammar is kept, and only the weights of the words are estimated:
     P(w | topic t) = q(w) (1 - bond + bond [left_w = t] / sum_{v: left_v = t} q(v))
 
 A model that had to learn nothing but word frequencies would reach about this perplexity.
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ different content words is
 
 where the family is the semantic class (of a verb: what it selects), the topic is the one that ties
 the word to its neighbours, and features are gender, number and tense (1 if there are none).
-
-Note: none (the default corpus of the scripts)
 """
 
 from __future__ import annotations

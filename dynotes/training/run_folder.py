@@ -35,7 +35,9 @@ class RunFolder:
         self.best_optimizer = self.path / BEST_OPTIMIZER
 
     def check_free(self) -> None:
-        """InputError if the folder holds a run already: none is ever overwritten."""
+        """InputError if there is a file, or a run already: none is ever overwritten."""
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise InputError(self.path, "not a folder")
         if any(os.path.lexists(path) for path in (self.config, self.checkpoint, self.model)):
             raise InputError(self.path, "holds a run already; use --resume or another folder")
 

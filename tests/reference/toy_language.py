@@ -5,6 +5,7 @@ description of the language, so small languages can be listed entirely.  Also: c
 their definition, and the LL(1) test of a rule table by FIRST and FOLLOW sets.
 """
 
+import math
 from collections import defaultdict
 from itertools import product
 
@@ -34,7 +35,10 @@ class Enumeration:
     def stem(self, family, topic=None):
         """[(probability, rank)] behind a word of this topic; topics go round with the rank."""
         ranks = range(self.stems[family])
-        z = [(r + 1) ** -self.s.zipf for r in ranks]
+        z = []
+        for rank in range(1, self.stems[family] + 1):
+            steps = [self.s.zipf if k < self.s.n_core else self.s.zipf_tail for k in range(1, rank)]
+            z.append(math.prod((k / (k + 1)) ** x for k, x in enumerate(steps, start=1)))
         z = [x / sum(z) for x in z]
         mates = [r for r in ranks if topic is not None and r % self.s.n_topics == topic]
         if not mates:

@@ -35,7 +35,7 @@ def sentences(count, seed):
 
 def text(count, seed):
     lines = [[WORDS.index(w) for w in line] + [0] for line in sentences(count, seed)]
-    return LmText(np.array(sum(lines, []), np.int32), np.cumsum([len(x) for x in lines]), 0)
+    return LmText(np.concatenate(lines).astype(np.int32), np.cumsum([len(x) for x in lines]), 0)
 
 
 def write_text(path, count, seed):

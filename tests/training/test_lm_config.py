@@ -89,7 +89,7 @@ def test_a_whole_number_serves_as_a_float():
 def test_every_choice_is_valid_and_another_is_refused(name):
     for value in FIELDS[name].metadata["choices"]:
         assert getattr(LmConfig(**{name: value}).checked(), name) == value
-    with pytest.raises(ConfigError, match=f"^{name}: expected one of .*, found 'other'"):
+    with pytest.raises(ConfigError, match=rf"^{name}: expected one of .*, found 'other'"):
         LmConfig(**{name: "other"}).checked()
 
 
@@ -132,7 +132,7 @@ def test_every_preset_is_valid_and_changes_only_known_settings(name):
 
 
 def test_an_unknown_preset_or_setting_is_refused():
-    with pytest.raises(ConfigError, match="preset: expected one of .* found 'huge'"):
+    with pytest.raises(ConfigError, match=r"preset: expected one of .* found 'huge'"):
         resolve("huge", {}, {})
     with pytest.raises(ConfigError, match="unknown setting 'hiden'"):
         resolve(None, {"hidden": 3, "hiden": 3}, {})

@@ -20,9 +20,13 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def model():
-    owned = own({"n_words": V, "n_embed": 3, "n_hidden": 4})
-    yield owned.model  # owned keeps the parameters alive
+def owned():
+    return own({"n_words": V, "n_embed": 3, "n_hidden": 4})
+
+
+@pytest.fixture
+def model(owned):
+    return owned.model  # the other fixture keeps its parameters alive
 
 
 def stream(count, seed=3):

@@ -1,5 +1,3 @@
-from collections import Counter
-
 import dynet as dy
 import numpy as np
 import pytest
@@ -13,12 +11,17 @@ V, EOS = 6, 0
 
 
 @pytest.fixture
-def model():
+def owned():
     owned = own({"n_words": V, "n_embed": 3, "n_hidden": 4})
     rng = np.random.default_rng(3)
     for p in named_parameters(owned.pc).values():
         set_value(p, rng.normal(0, 1.2, p.shape()).astype(np.float32))
-    yield owned.model  # owned keeps the parameters alive
+    return owned
+
+
+@pytest.fixture
+def model(owned):
+    return owned.model  # the other fixture keeps its parameters alive
 
 
 def next_probabilities(model, read_words):
