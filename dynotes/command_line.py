@@ -102,11 +102,17 @@ def given(options: Mapping[str, Any], settings: type) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k in names and v is not None}
 
 
-def read_config_file(path: Optional[Path]) -> dict[str, Any]:
+def read_config_file(
+    path: Optional[Path], check: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Settings from a JSON or TOML file.
 
+    Args:
+        path: None gives no settings.
+        check: raises ValueError for settings that are not to be.
+
     Raises:
-        InputError: missing, not readable as its kind, or no table of settings.
+        InputError: missing, not readable as its kind, no table of settings, or not right.
     """
     if path is None:
         return {}
@@ -117,13 +123,18 @@ def read_config_file(path: Optional[Path]) -> dict[str, Any]:
     value = _toml(path, text) if path.suffix == ".toml" else _json(path, text)
     if not isinstance(value, dict):
         raise InputError(path, "expected a table of settings")
-    return {key.replace("-", "_"): v for key, v in value.items()}
+    settings = {key.replace("-", "_"): v for key, v in value.items()}
+    try:
+        check(settings)
+    except ValueError as error:
+        raise InputError(path, str(error)) from None
+    return settings
 
 
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         raise InputError(path, f"not JSON ({getattr(error, 'msg', error)})", line) from None
 

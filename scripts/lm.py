@@ -25,7 +25,7 @@ from dynotes.command_line import (
     settings_options,
     start_engine,
 )
-from dynotes.training.lm_config import PRESETS, LmConfig, resolve
+from dynotes.training.lm_config import PRESETS, LmConfig, check_settings, resolve
 
 CORPORA = ("toy", "ptb_lm", "wikitext2")
 
@@ -93,9 +93,8 @@ def train(**options: Any) -> None:
             _refuse_settings(options)
             config, files = lm_command.resumed(options["resume"])
         else:
-            config = resolve(
-                options["preset"], read_config_file(options["config"]), given(options, LmConfig)
-            )
+            file = read_config_file(options["config"], check_settings)
+            config = resolve(options["preset"], file, given(options, LmConfig))
             files = lm_command.find_files(options)
             RunFolder(options["out"]).check_free()
         start_engine(options, config.seed)

@@ -138,6 +138,15 @@ class LmConfig:
         return self
 
 
+def check_settings(values: Mapping[str, Any]) -> None:
+    """ConfigError for the first setting that is unknown, of a wrong type or out of bounds."""
+    known = {f.name: f for f in dataclasses.fields(LmConfig)}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}")
+        _check(known[name], value)
+
+
 def _check(f: dataclasses.Field[Any], value: Any) -> None:
     kind, meta = type(f.default), f.metadata
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -154,9 +163,9 @@ def _check(f: dataclasses.Field[Any], value: Any) -> None:
             f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}"
         )
     if kind in (int, float) and not meta["low"] <= value <= meta["high"]:
-        raise ConfigError(
-            f"{f.name}: expected {meta['low']:g} to {meta['high']:g}, found {value!r}"
-        )
+        form = "" if kind is int else "g"
+        low, high = format(meta["low"], form), format(meta["high"], form)
+        raise ConfigError(f"{f.name}: expected {low} to {high}, found {value!r}")
 
 
 # What each preset changes of the defaults above.
@@ -212,16 +221,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "toy": {
         "hidden": 128,
         "layers": 1,
-        "init": "xavier",
-        "batch_size": 16,
-        "k1": 24,
+        "tie": True,
+        "init": "dynet",
+        "batch_size": 20,
+        "k1": 20,
         "clip": 5.0,
-        "trainer": "adam",
-        "lr": 0.004,
+        "lr": 1.5,
         "epochs": 8,
-        "schedule": "cosine",
-        "min_lr": 0.01,
+        "schedule": "linear",
         "variational": False,
+        "dropout_x": 0.1,
         "dropout_out": 0.2,
         "processes": 2,
     },
@@ -259,9 +268,6 @@ def resolve(
     """
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    known = {f.name for f in dataclasses.fields(LmConfig)}
-    unknown = sorted(set(file) - known)
-    if unknown:
-        raise ConfigError(f"unknown setting {unknown[0]!r}")
+    check_settings(file)
     values = {**(PRESETS[preset] if preset else {}), **file, **command_line}
     return LmConfig(**values).checked()

@@ -13,7 +13,7 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.language_models.lstm_lm import LstmLm
 from dynotes.tips.initializers import initialise
-from dynotes.training.lm_config import LmConfig
+from dynotes.training.lm_config import ConfigError, LmConfig
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.parameters import memory_views, named_parameters, restore, snapshot
 
@@ -70,7 +70,7 @@ def own(spec: dict[str, Any]) -> OwnedLm:
 
 
 def new_model(config: LmConfig, n_words: int) -> OwnedLm:
-    """A freshly initialised model of the settings."""
+    """A freshly initialised model of the settings; ConfigError if init is none."""
     owned = own(
         {
             "n_words": n_words,
@@ -82,7 +82,10 @@ def new_model(config: LmConfig, n_words: int) -> OwnedLm:
         }
     )
     gates = [w.wx for w in owned.model.weights] + [w.wh for w in owned.model.weights]
-    initialise(owned.pc, config.init, np.random.default_rng(config.seed), gates=gates)
+    try:
+        initialise(owned.pc, config.init, np.random.default_rng(config.seed), gates=gates)
+    except ValueError as error:
+        raise ConfigError(f"init: {error}") from None
     return owned
 
 

@@ -25,6 +25,7 @@ from dynotes.training.lm_evaluate import sentence_totals, stream_nll
 from dynotes.training.lm_generate import generate
 from dynotes.training.lm_model import OwnedLm, load_model
 from dynotes.training.lm_run import Interrupted, LmRun
+from dynotes.training.lm_step import TrainingError
 from dynotes.training.model_file import read_arrays
 from dynotes.training.run_folder import MODEL, RunFolder, finite, peak_memory_mb
 
@@ -54,6 +55,8 @@ def run_training(
         return None
     finally:
         close()
+    if math.isinf(at.best):
+        raise TrainingError("dev was infinite in every epoch; lower the learning rate or clip")
     run.owned.restore(read_arrays(folder.model)[0])  # dev chose it; test is read once
     result = _summary(config, data, files, run, at)
     folder.draw_curves(at.history, result["metrics"].get("optimum_perplexity"))

@@ -98,7 +98,7 @@ class SizeType(click.ParamType):
     "engines",
     multiple=True,
     metavar="PYTHON",
-    help="Interpreter with another build of DyNet, measured as well; repeatable.",
+    help="Interpreter with another build of DyNet, measured as well, with workers and with threads; repeatable.",
 )
 @click.option(
     "--torch-python",

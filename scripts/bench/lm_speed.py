@@ -74,19 +74,21 @@ def _write(path: Path, text: Text, size: Size, options: Mapping[str, Any]) -> No
 
 
 def sides_of(problem: Path, size: Size, cores: int, options: Mapping[str, Any]) -> list[Side]:
-    """Ours, PyTorch, and ours with every other engine."""
+    """Ours, PyTorch, and ours with every other engine; these with threads of their own as well."""
     clock = {"warm_up": COMPARED, "seconds": options["seconds"]}
     ours = task_of(problem, size, {**clock, "processes": cores})
+    alone = task_of(problem, size, {**clock, "processes": 1})
     peer = task_of(problem, size, {**clock, "threads": cores})
     heap = KEPT_HEAP if options["torch_heap"] == "kept" else {}
-    return [
+    sides = [
         Side("dynotes", options["python"], "lm_ours.py", ours),
         Side(PEER, options["torch_python"], "lm_torch.py", peer, cores, heap),
-        *(
-            Side(f"engine {n}", python, "lm_ours.py", ours)
-            for n, python in enumerate(options["engines"], 1)
-        ),
     ]
+    for n, python in enumerate(options["engines"], 1):
+        sides.append(Side(f"engine {n}", python, "lm_ours.py", ours))
+        if cores > 1:
+            sides.append(Side(f"engine {n}, threads", python, "lm_ours.py", alone, cores))
+    return sides
 
 
 def row_of(ours: Sequence[Result], peer: Sequence[Result]) -> Result:
