@@ -98,7 +98,8 @@ class SizeType(click.ParamType):
     "engines",
     multiple=True,
     metavar="PYTHON",
-    help="Interpreter with another build of DyNet, measured as well, with workers and with threads; repeatable.",
+    help="Interpreter with another build of DyNet, measured as well: one process, workers, "
+    "and threads of the build's own; repeatable.",
 )
 @click.option(
     "--torch-python",

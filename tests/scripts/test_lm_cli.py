@@ -174,7 +174,7 @@ def test_a_finished_run_can_be_resumed_and_says_the_same(finished):
 def test_without_file_arguments_the_toy_language_is_learnt_and_its_optimum_told(tmp_path):
     status, out, errors = run(
         tmp_path, "train", "--out", tmp_path / "run", "--hidden", 16, "--layers", 1,
-        "--batch-size", 100, "--epochs", 1,
+        "--batch-size", 100, "--max-minutes", 0.01,
     )  # fmt: skip
     assert (status, errors) == (0, "")
     metrics = last_line(out)["metrics"]
@@ -203,7 +203,7 @@ def test_settings_come_from_a_file_and_the_command_line_wins(tmp_path):
 
 def test_a_pipe_that_is_closed_ends_the_program_quietly(finished):
     folder, _ = finished
-    command = f"'{sys.executable}' '{SCRIPT}' generate '{folder / 'run'}' --sentences 20000 | head -1"
+    command = f"'{sys.executable}' '{SCRIPT}' generate '{folder / 'run'}' --sentences 9000 | head -1"
     done = subprocess.run(
         command, shell=True, env=environment(folder), capture_output=True, text=True, check=False
     )
@@ -216,9 +216,9 @@ def test_a_pipe_that_is_closed_ends_the_program_quietly(finished):
 
 def long_run(folder, out, *more):
     """A command that trains for a second or two."""
-    settings = [*SMALL, "--hidden", 12, "--epochs", 5, "--dropout-x", 0.2, "--zero-state", 0.1]
+    settings = [*SMALL, "--hidden", 12, "--epochs", 4, "--dropout-x", 0.2, "--zero-state", 0.1]
     settings += ["--trainer", "momentum", "--lr", 0.05, "--checkpoint-seconds", 0.2, *more]
-    return ["train", *texts(folder, train=2000), "--out", out, *settings]
+    return ["train", *texts(folder, train=1200), "--out", out, *settings]
 
 
 def parameters(folder):
