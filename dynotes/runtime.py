@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Optional
@@ -113,7 +114,7 @@ def start(
     if "_dynet" in sys.modules:
         raise RuntimeSettingError("dynet was imported before dynotes.runtime.start()")
     _settle_numpy()
-    with _hidden_arguments():
+    with _hidden_arguments(), _without_banner():
         try:
             import dynet_config
         except ImportError as error:
@@ -161,6 +162,23 @@ def _settle_numpy() -> None:
 
     np.finfo(np.float32)
     np.finfo(np.float64)
+
+
+@contextlib.contextmanager
+def _without_banner() -> Iterator[None]:
+    """Drop the lines that some builds of the engine print on stderr at import; keep the rest."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            kept = [line for line in caught if not line.startswith(b"[dynet]")]
+            os.write(2, b"".join(kept))
 
 
 @contextlib.contextmanager

@@ -88,8 +88,6 @@ def resumed(path: Path) -> tuple[LmConfig, LmFiles]:
         sums = dict(saved["sha256"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(folder.config, f"damaged or of another version ({error})") from None
-    if files.train is None or files.dev is None:
-        raise InputError(folder.config, "damaged: it names no training or development text")
     for name, digest in fingerprint(_existing(files)).items():
         if sums.get(name) != digest:
             raise InputError(getattr(files, name), "changed since the run began")

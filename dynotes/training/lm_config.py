@@ -227,7 +227,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "k1": 20,
         "clip": 5.0,
         "lr": 1.5,
-        "epochs": 8,
+        "epochs": 12,
         "schedule": "linear",
         "variational": False,
         "dropout_x": 0.1,

@@ -33,9 +33,12 @@ class LmFiles:
 
     @classmethod
     def from_named(cls, names: Mapping[str, Optional[str]]) -> LmFiles:
-        """The inverse of :meth:`named`."""
+        """The inverse of :meth:`named`; ValueError without a training or development text."""
         paths = {name: Path(value) if value else None for name, value in names.items()}
-        return cls(**paths)  # type: ignore[arg-type]
+        train, dev = paths.pop("train"), paths.pop("dev")
+        if train is None or dev is None:
+            raise ValueError("it names no training or development text")
+        return cls(train, dev, **paths)
 
 
 @dataclass(frozen=True)

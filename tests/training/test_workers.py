@@ -222,8 +222,12 @@ with workers.running():
     pids = [int((tmp_path / f"pid-{rank}").read_text()) for rank in (1, 2)]
     assert all(alive(pid) for pid in pids)
     process.kill()
-    process.communicate()
-    wait_for(lambda: not any(alive(pid) for pid in pids))
+    try:
+        wait_for(lambda: not any(alive(pid) for pid in pids))
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_ctrl_c_reaches_only_the_lead(tmp_path):
