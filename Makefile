@@ -51,8 +51,8 @@ bench-lm: install  ## training tokens/s beside PyTorch on the same cores
 	$(BIN)/python scripts/bench/lm.py
 
 .PHONY: bench-workers
-bench-workers: install  ## two processes three ways on Penn Treebank: merged, averaged, Hogwild
-	$(BIN)/python scripts/bench/lm.py --hogwild --corpus ptb_lm
+bench-workers: install  ## an epoch of Penn Treebank with one process, with summed gradients, with Hogwild
+	$(BIN)/python scripts/bench/lm.py --rounds 0 --hogwild --corpus ptb_lm
 
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
