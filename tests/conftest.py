@@ -1,15 +1,10 @@
 """Starts the engine once for all tests; every test begins with a new graph and a fixed seed."""
 
-import numpy as np
+import pytest
 
-np.finfo(np.float32), np.finfo(np.float64)  # cached before dynet switches denormals off
+from dynotes import runtime
 
-import dynet_config  # noqa: E402
-
-dynet_config.set(mem="64", random_seed=1)
-
-import dynet as dy  # noqa: E402
-import pytest  # noqa: E402
+dy = runtime.start(mem="64", seed=1)
 
 
 @pytest.fixture(autouse=True)

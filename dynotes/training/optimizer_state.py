@@ -134,6 +134,8 @@ def roll_back(
     """The trainer to go on with after the parameters went back to the best model.
 
     The learning rate and the clip threshold of ``trainer`` are kept: they are no statistics.
+    DyNet's velocity (MomentumSGD) is in units of the old rate: with a rate that decays, "restore"
+    goes on with steps too long, and may walk away from the best model; prefer "reset" there.
 
     Args:
         strategy: one of ``ROLLBACK_STRATEGIES``.
