@@ -219,7 +219,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     # The bundled toy language, a minute on one core.
     "toy": {
-        "hidden": 128,
+        "hidden": 160,
         "layers": 1,
         "tie": True,
         "init": "dynet",
@@ -227,11 +227,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "k1": 20,
         "clip": 5.0,
         "lr": 1.5,
-        "epochs": 12,
+        "epochs": 10,
         "schedule": "linear",
         "variational": False,
-        "dropout_x": 0.1,
-        "dropout_out": 0.2,
+        "dropout_x": 0.2,
+        "dropout_h": 0.1,
+        "dropout_out": 0.4,
         "processes": 2,
     },
     # The best found for one hour on two cores.
