@@ -39,7 +39,7 @@ def find_files(options: Mapping[str, Any]) -> LmFiles:
 
 def toy_files() -> LmFiles:
     """The bundled toy language with its complete word list."""
-    from dynotes.corpora.toy_language import toy_dir
+    from dynotes.corpora.toy_data import toy_dir
 
     folder = toy_dir()
     return _existing(

@@ -101,7 +101,7 @@ def toy_optimum_of(path: Optional[Path]) -> Optional[float]:
     """The lowest reachable perplexity if ``path`` is a text of the toy language, else None."""
     if path is None or path.name not in TOY_FILES:
         return None
-    from dynotes.corpora.toy_language import toy_dir, toy_optimum
+    from dynotes.corpora.toy_data import toy_dir, toy_optimum
 
     return toy_optimum(path) if path.resolve().parent == toy_dir().resolve() else None
 

@@ -7,9 +7,10 @@ from itertools import groupby
 import pytest
 from click.testing import CliRunner
 
-from dynotes.corpora import make_toy, toy_language
+from dynotes.corpora import make_toy, toy_data
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.toy_language import ToyLanguage, toy_dir, toy_optimum
+from dynotes.corpora.toy_data import toy_dir, toy_optimum
+from dynotes.corpora.toy_language import ToyLanguage
 from dynotes.corpora.toy_plug_in import PlugIn
 from dynotes.corpora.toy_relations import MIN_COUNT
 
@@ -133,9 +134,9 @@ def test_similarities_follow_their_closed_form(full):
 def test_toy_folder_is_the_bundled_one_or_a_named_one(tmp_path, monkeypatch):
     assert (toy_dir(tmp_path) / "train.txt").is_file()
     assert toy_dir(tmp_path) == toy_dir() != tmp_path
-    monkeypatch.setattr(toy_language, "__file__", str(tmp_path / "a" / "b" / "c.py"))
+    monkeypatch.setattr(toy_data, "__file__", str(tmp_path / "a" / "b" / "c.py"))
     made = []
-    monkeypatch.setattr(make_toy, "write_toy", made.append)
+    monkeypatch.setattr(toy_data, "write_toy", made.append)
     with pytest.raises(InputError, match="make_toy --out FOLDER"):
         toy_dir()
     assert toy_dir(tmp_path) == tmp_path

@@ -14,7 +14,7 @@ import time
 import click
 import pytest
 
-from dynotes.corpora.toy_language import toy_dir
+from dynotes.corpora.toy_data import toy_dir
 from dynotes.training.lm_model import load_model
 from tests.scripts.lm_script import (
     SCRIPT,
