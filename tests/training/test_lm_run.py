@@ -8,6 +8,7 @@ import pytest
 
 from dynotes.corpora.errors import InputError
 from dynotes.tips.truncated_bptt import windows
+from dynotes.training import lm_run
 from dynotes.training.lm_run import LmRun
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import save_state
@@ -185,6 +186,20 @@ def test_training_stops_when_its_time_is_over_and_stays_finished(tmp_path):
     assert run.folder.model.exists()
     again, _ = train(tmp_path, settings, resume=True)
     assert outcome(again) == outcome(run)
+
+
+@pytest.mark.parametrize("minutes, planned", [(1e-9, 1), (1e9, None)])
+def test_epochs_are_planned_from_the_speed_once_and_stay_planned(
+    tmp_path, monkeypatch, minutes, planned
+):
+    monkeypatch.setattr(lm_run, "FIT_AFTER", 0.0)
+    settings = config(epochs=3, fit_minutes=minutes, max_minutes=1e-9 if planned is None else 0)
+    run, at = train(tmp_path, settings)
+    assert at.fitted
+    assert at.epochs == 1 if planned else at.epochs > 1000
+    assert at.finished
+    again, resumed = train(tmp_path, settings, resume=True)
+    assert (resumed.epochs, outcome(again)) == (at.epochs, outcome(run))
 
 
 class RollbackSpy:
