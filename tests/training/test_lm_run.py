@@ -188,7 +188,7 @@ def test_training_stops_when_its_time_is_over_and_stays_finished(tmp_path):
     assert outcome(again) == outcome(run)
 
 
-@pytest.mark.parametrize("minutes, planned", [(1e-9, 1), (1e9, None)])
+@pytest.mark.parametrize(("minutes", "planned"), [(1e-9, 1), (1e9, None)])
 def test_epochs_are_planned_from_the_speed_once_and_stay_planned(
     tmp_path, monkeypatch, minutes, planned
 ):
