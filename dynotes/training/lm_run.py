@@ -41,6 +41,7 @@ from dynotes.training.trainers import make_schedule, make_trainer
 from dynotes.training.workers import GradientSum, Workers, shared_array
 
 EVALUATION_COLUMNS = 20
+LOOK_EVERY = 8  # updates between two agreements of several workers on what the lead sees
 FIT_AFTER = 60.0  # seconds of training before its speed is trusted
 
 
@@ -134,9 +135,12 @@ class LmRun:
             at.nats, at.tokens = at.nats + result.nats, at.tokens + result.tokens
             at.update, at.window = at.update + 1, number + 1
             self._report(plan)
+            last = at.window == len(plan)
+            if self.workers.processes > 1 and at.update % LOOK_EVERY and not last:
+                continue
             if self.config.fit_minutes and not at.fitted:
                 self._fit_epochs(len(plan))
-            if self._look_around(last=at.window == len(plan)):
+            if self._look_around(last=last):
                 break
         self._watch.stop()
 
