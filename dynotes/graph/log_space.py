@@ -151,7 +151,8 @@ def log1mexp(x: dy.Expression) -> dy.Expression:
     # the branches overlap, so that neither is clamped where the other takes over
     near = dy.bmin(gap + equal, dy.constant(dims, 2 * LOG2, batch))
     far = dy.bmax(gap, dy.constant(dims, LOG2 / 2, batch))
-    value_near = dy.log(dy.tanh(near * 0.5)) - dy.log_sigmoid(near)
+    # not dy.log_sigmoid: some builds of the engine are off by 1 for more than a few numbers
+    value_near = dy.log(dy.tanh(near * 0.5)) + dy.log(dy.exp(-near) + 1.0)
     value_far = _log1p(-dy.exp(-far))
     value = dy.cmult(is_far, value_far) + dy.cmult(-is_far + 1.0, value_near)
     return dy.cmult(-equal + 1.0, value) + equal * NEG_INF
