@@ -87,7 +87,10 @@ def outcome(run):
 
 
 def python(code, *args, **options):
-    """Run code in a process of its own, one thread, no plots; (status, stdout, stderr)."""
+    """Run code in a process of its own, one thread, no plots; (status, stdout, stderr).
+
+    Lines that a self-built engine prints at import are not part of stderr.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
@@ -99,4 +102,5 @@ def python(code, *args, **options):
         check=False,
         **options,
     )
-    return found.returncode, found.stdout, found.stderr
+    errors = [e for e in found.stderr.splitlines(True) if not e.startswith("[dynet]")]
+    return found.returncode, found.stdout, "".join(errors)

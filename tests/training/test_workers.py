@@ -15,8 +15,8 @@ from dynotes.training.workers import GradientSum, Workers, shared_array
 HEAD = """
 import json, os, signal, sys, time
 import numpy as np
-import dynet_config
-dynet_config.set(mem="4")  # zeroing DyNet's default of 512 MB takes longer than the test
+from dynotes import runtime
+runtime.start(mem="4")  # zeroing DyNet's default of 512 MB takes longer than the test
 from dynotes.training.workers import GradientSum, WorkerError, Workers
 
 folder = sys.argv[1]
