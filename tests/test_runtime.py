@@ -143,6 +143,7 @@ def test_the_versions_are_plain_text():
 
 # in processes of their own
 
+BANNER = re.compile(r"\[dynet\].*\n")  # of a self-built engine that runtime did not import
 HEAD = "import json, sys\nfrom dynotes import runtime\n"
 
 
@@ -152,9 +153,6 @@ def python(code, *args):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     last = done.stdout.splitlines()[-1:]
     return done.returncode, json.loads(last[0]) if last else None, done.stderr
-
-
-BANNER = re.compile(r"\[dynet\].*\n")  # of a self-built engine that runtime did not import
 
 
 def test_numpy_does_not_warn_about_the_engines_denormals():
