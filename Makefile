@@ -14,7 +14,7 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --editable '.[plot,dev]'
 	@# a self-built engine is kept: the wheel is for those who have none
 	$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("_dynet") is None)' \
-		|| $(BIN)/python -m pip install --quiet '.[cpu]'
+		|| $(BIN)/python -m pip install --quiet --editable '.[cpu]'
 	touch $@
 
 .PHONY: install
