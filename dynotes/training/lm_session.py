@@ -60,7 +60,7 @@ def run_training(
     run.owned.restore(read_arrays(folder.model)[0])  # dev chose it; test is read once
     result = _summary(config, data, files, run, at)
     folder.draw_curves(at.history, result["metrics"].get("optimum_perplexity"))
-    result["seconds"] = round(time.perf_counter() - began, 1)
+    result["seconds"] = round(time.perf_counter() - began, 3)
     return finite(result)
 
 
@@ -81,7 +81,7 @@ def _summary(
         "throughput": {
             "tokens_per_second": round(at.trained_tokens / max(at.train_seconds, 1e-9), 1)
         },
-        "train_seconds": round(at.train_seconds, 1),
+        "train_seconds": round(at.train_seconds, 3),
         "seconds": 0.0,
         "epochs": at.epoch,
         "best_epoch": at.best_epoch,

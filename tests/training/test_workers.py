@@ -234,10 +234,10 @@ def test_ctrl_c_reaches_only_the_lead(tmp_path):
     body = """
 workers = Workers(2)
 with workers.running():
-    put(f"pid-{workers.rank}", os.getpid())
     workers.barrier()
+    put(f"pid-{workers.rank}", os.getpid())
     try:
-        time.sleep(1.0)
+        time.sleep(3.0)
     except KeyboardInterrupt:
         put(f"interrupted-{workers.rank}", 1)
     workers.barrier()
@@ -245,7 +245,7 @@ with workers.running():
 """
     process = script(body, tmp_path, start_new_session=True)
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
-    time.sleep(0.2)
+    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 0
