@@ -47,7 +47,8 @@ toy: install  ## regenerate data/toy
 
 .PHONY: bench-lm
 bench-lm: install  ## training tokens/s beside PyTorch on the same cores
-	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '.[bench]'
+	test -n "$$DYNOTES_TORCH_PYTHON" || $(BIN)/python -c 'import torch' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python scripts/bench/lm.py
 
 .PHONY: bench-workers
