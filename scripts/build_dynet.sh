@@ -15,14 +15,15 @@ if [ "${missing:-}" ]; then
     echo "on Debian: apt-get install build-essential cmake libeigen3-dev libopenblas-openmp-dev" >&2
     exit 1
 fi
-# Without build isolation: what a constraint does to an isolated build depends on pip's version,
-# and DyNet's sources need Cython below 3.
-"$PYTHON" -m pip install --quiet 'cython<3' setuptools wheel
+pins=$(mktemp)
+trap 'rm -f "$pins"' EXIT
+echo 'cython<3' >"$pins" # what DyNet's sources need; older pips read it from PIP_CONSTRAINT
 "$PYTHON" -m pip uninstall --quiet --yes dyNET38 dyNET
 # --no-cache-dir: a cached wheel of another environment lacks the C++ library
-EIGEN3_INCLUDE_DIR="$EIGEN" MAKE_FLAGS="-j$(nproc)" CMAKE_POLICY_VERSION_MINIMUM=3.5 \
+PIP_CONSTRAINT="$pins" PIP_BUILD_CONSTRAINT="$pins" \
+    EIGEN3_INCLUDE_DIR="$EIGEN" MAKE_FLAGS="-j$(nproc)" CMAKE_POLICY_VERSION_MINIMUM=3.5 \
     CXXFLAGS="-DEIGEN_USE_BLAS" LDFLAGS="-Wl,--no-as-needed -lopenblas" \
-    "$PYTHON" -m pip install --no-cache-dir --no-build-isolation --no-binary dyNET 'dyNET==2.1.2' \
+    "$PYTHON" -m pip install --no-cache-dir --no-binary dyNET 'dyNET==2.1.2' \
     || { echo "error: the build failed; putting the wheel back" >&2
          "$PYTHON" -m pip install --quiet dyNET38; exit 1; }
 "$PYTHON" -c 'from dynotes import runtime; print("built dynet", runtime.start(mem="16").__version__)'
