@@ -25,7 +25,8 @@ from dynotes.command_line import (
     settings_options,
     start_engine,
 )
-from dynotes.training.lm_config import PRESETS, LmConfig, check_settings, resolve
+from dynotes.training.lm_config import LmConfig, check_settings
+from dynotes.training.lm_presets import PRESETS, resolve
 
 CORPORA = ("toy", "ptb_lm", "wikitext2")
 

@@ -20,7 +20,7 @@ import dynet as dy
 import numpy as np
 
 from dynotes.graph.arrays import feed
-from dynotes.graph.shapes import ShapeError, expect
+from dynotes.graph.shapes import ShapeError, check_ids, expect
 
 NEG_INF = -1e9  # the logarithm of zero, everywhere in dynotes
 LOG2 = math.log(2.0)
@@ -110,6 +110,40 @@ def logsumexp_dim(x: dy.Expression, axis: int = 0, keep: Any = None) -> dy.Expre
     columns = visible if axis == 0 else dy.transpose(visible)
     (n, m) = dims if axis == 0 else dims[::-1]
     return dy.reshape(_column_lse(dy.reshape(columns, (n,), m * batch)), (m,), batch)
+
+
+def logsumexp_batch(x: dy.Expression, visible: Any = 0) -> dy.Expression:
+    """LSE of every column of a batch, from one fused node: LSE(x) = x_r - log softmax(x)_r.
+
+    The equation holds for every row r; one that is not hidden keeps the digits.
+
+    Args:
+        x: (n,)xN; rows may be hidden by ``NEG_INF``.
+        visible: r, one id for all columns or N ids; a column that is hidden altogether gives
+            about ``NEG_INF``.
+
+    Returns:
+        (1,)xN, with gradient softmax(x).
+
+    Raises:
+        ValueError: ``visible`` is no row, or of another size.
+    """
+    (n,), batch = expect("x", x, (None,))
+    ids = check_ids("visible", visible, n).ravel()
+    if ids.size not in (1, batch):
+        raise ValueError(f"visible: expected 1 or {batch} ids, found {ids.size}")
+    rows = np.broadcast_to(ids, batch).tolist()
+    return dy.pickneglogsoftmax_batch(x, rows) + dy.pick_batch(x, rows)
+
+
+def softplus(x: dy.Expression) -> dy.Expression:
+    """log(1 + exp x) = LSE(x, 0) = -log sigmoid(-x), of any shape; its gradient is sigmoid(x).
+
+    (``dy.log_sigmoid`` of some builds of the engine is off by 1 for more than a few numbers, and
+    forms with ``rectify`` or ``abs`` have no gradient where x is exactly 0.)
+    """
+    dims, _ = x.dim()
+    return dy.logsumexp([x, dy.zeros(dims)])
 
 
 def _column_lse(x: dy.Expression) -> dy.Expression:

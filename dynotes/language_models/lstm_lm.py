@@ -2,6 +2,8 @@
 
     x_t = L w_{t-1},   h_t = LSTM(x_t),   P(w_t | w_<t) = softmax(W h_t + b)     (W = L^T if tied)
 
+or another output layer of `output_layers` in place of the full softmax.
+
 Note: Tips in Training / Tied Input and Output Embeddings (T18)
 Note: Tips in Training / Truncated Backprop (T14)
 Paper: Zaremba et al. 2014 (untied, fresh masks); Gal & Ghahramani 2016 (variational masks);
@@ -11,7 +13,7 @@ Paper: Zaremba et al. 2014 (untied, fresh masks); Gal & Ghahramani 2016 (variati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import dynet as dy
 import numpy as np
@@ -19,17 +21,17 @@ import numpy as np
 from dynotes.graph.arrays import feed
 from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import ShapeError, check_ids, check_size
+from dynotes.language_models.output_layers import Output, Words, make_layers, rows_of
 from dynotes.tips.dropout import scale_columns, word_dropout_factors
 from dynotes.tips.lstm_sequence import LayerState, LayerWeights, Rates, lstm_segment
-from dynotes.tips.softmax_approximations.full_softmax import FullSoftmax
-from dynotes.tips.tied_embeddings import TiedEmbeddings, WordEmbeddings
+from dynotes.tips.softmax_approximations.shared_samples import Draw
 from dynotes.tips.variational_lstm import VariationalLSTM
 
 
 class Segment(NamedTuple):
     """What a segment of T steps and B columns leaves behind."""
 
-    scores: dy.Expression  # (H,)x(T*B), inputs of the softmax, time-major
+    h: dy.Expression  # (H,)x(T*B), inputs of the softmax, time-major
     states: list[LayerState]  # one a layer, undropped, after the step asked for
 
 
@@ -45,6 +47,8 @@ class LstmLm(Builder):
         tie: one table for input and output; with E != H a projection H -> E comes between.
         bias: output bias.
         forget_bias: added in the forget gate (T50).
+        softmax: the output layer, one of `output_layers.KINDS`.
+        options: further keyword arguments of that layer, plain values.
     """
 
     NAME = "lstm-lm"
@@ -60,6 +64,8 @@ class LstmLm(Builder):
         tie: bool = False,
         bias: bool = True,
         forget_bias: float = 1.0,
+        softmax: str = "full",
+        options: Optional[dict[str, Any]] = None,
     ) -> None:
         for name, value in (("n_words", n_words), ("n_embed", n_embed), ("n_hidden", n_hidden)):
             check_size(name, value)
@@ -73,17 +79,22 @@ class LstmLm(Builder):
             tie=tie,
             bias=bias,
             forget_bias=forget_bias,
+            softmax=softmax,
+            options=options,
         )
         self.n_words, self.n_hidden, self.layers = n_words, n_hidden, layers
-        self.words: Union[WordEmbeddings, TiedEmbeddings]
-        self.output: Union[FullSoftmax, TiedEmbeddings]
-        if tie:
-            self.words = self.output = TiedEmbeddings(
-                self._pc, n_words=n_words, n_embed=n_embed, n_hidden=n_hidden, bias=bias
-            )
-        else:
-            self.words = WordEmbeddings(self._pc, n_words=n_words, n_embed=n_embed)
-            self.output = FullSoftmax(self._pc, n_words=n_words, n_hidden=n_hidden, bias=bias)
+        self.words: Words
+        self.output: Output
+        self.words, self.output = make_layers(
+            self._pc,
+            softmax,
+            n_words=n_words,
+            n_embed=n_embed,
+            n_hidden=n_hidden,
+            tie=tie,
+            bias=bias,
+            options=options or {},
+        )
         self.lstm = VariationalLSTM(
             self._pc, layers=layers, n_in=n_embed, n_hidden=n_hidden, forget_bias=forget_bias
         )
@@ -98,7 +109,6 @@ class LstmLm(Builder):
         rates: Optional[Rates] = None,
         rng: Optional[np.random.Generator] = None,
         save_at: Optional[int] = None,
-        only: Optional[slice] = None,
     ) -> Segment:
         """Run T steps of B columns.
 
@@ -108,14 +118,9 @@ class LstmLm(Builder):
             rates: dropout; None draws nothing.
             rng: draws the word-type masks; needed if rates.embed > 0.
             save_at: the states after so many steps are kept (T14, k1 < k2); None means after T.
-            only: run just these columns; the words of all are looked up, so that workers that
-                share a batch touch the same rows of a lookup table in the same order.
         """
         ids = check_ids("inputs", inputs, self.n_words, (None, None))
         x = self.words.embed(ids.ravel())
-        if only is not None:
-            x = dy.pick_batch_elems(x, np.arange(ids.size).reshape(ids.shape)[:, only].ravel())
-            ids = ids[:, only]
         batch = ids.shape[1]
         if rates is not None and rates.embed > 0:
             if rng is None:
@@ -133,13 +138,22 @@ class LstmLm(Builder):
         return Segment(h, after)
 
     def nll(self, segment: Segment, targets: np.ndarray) -> dy.Expression:
-        """-log P of every target in nats: (1,)x(T*B), time-major; the caller owns the sum."""
+        """-log P of every target, normalised over all words, in nats: (1,)x(T*B), time-major.
+
+        The caller owns the sum.
+        """
         ids = check_ids("targets", targets, self.n_words, (None, None))
-        return self.output.nll(segment.scores, ids.ravel())
+        return self.output.nll(segment.h, ids.ravel())
 
     def log_probs(self, segment: Segment) -> dy.Expression:
         """log P over the vocabulary in nats: (V,)x(T*B)."""
-        return self.output.log_probs(segment.scores)
+        return self.output.log_probs(segment.h)
+
+    def touched(
+        self, inputs: np.ndarray, targets: np.ndarray, draw: Optional[Draw] = None
+    ) -> dict[Any, np.ndarray]:
+        """The rows of every lookup table that training on these words updates, ascending."""
+        return rows_of(self.words, self.output, inputs, targets, draw)
 
     def zero_state(self, batch: int) -> list[np.ndarray]:
         """The state before any word: 2 * layers arrays (H, B) of zeros."""

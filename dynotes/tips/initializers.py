@@ -292,8 +292,17 @@ def initialise(
     for p, value in zip(parameters, values):
         p.set_value(value)
     for table in pc.lookup_parameters_list():
-        size = math.prod(table.shape()[1:])
-        table.init_from_array(uniform(rng, table.shape(), scale or math.sqrt(3.0 / size)))
+        size = table.shape()[-1]
+        _fill(table, uniform(rng, table.shape(), scale or math.sqrt(3.0 / size)))
+
+
+def _fill(table: dy.LookupParameters, values: np.ndarray) -> None:
+    """Set a table; DyNet's ``init_from_array`` knows rows that are vectors only."""
+    if values.ndim <= 2:
+        table.init_from_array(values)
+        return
+    for i, row in enumerate(values):
+        table.init_row(i, row.ravel(order="F").tolist())
 
 
 def _values(

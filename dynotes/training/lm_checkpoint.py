@@ -30,6 +30,7 @@ class Position:
     rate: float = 0.0  # the schedule's base rate
     nats: float = 0.0  # of this epoch so far, this worker's columns
     tokens: int = 0
+    negative: int = 0  # of these, losses below 0 (T36)
     train_seconds: float = 0.0
     run_seconds: float = 0.0
     trained_tokens: int = 0  # of all workers, all epochs

@@ -1,4 +1,4 @@
-"""Every setting of a language-model run, its default, help text and bounds; and the presets.
+"""Every setting of a language-model run, its default, help text and bounds.
 
 The command line, the config file and config.json are all made from this one table.
 """
@@ -15,6 +15,11 @@ TRAINERS = ("sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam")
 SCHEDULES = ("constant", "zaremba", "plateau", "rollback", "cosine", "linear")
 STRATEGIES = ("restore", "reset", "keep")
 VARIANTS = ("notes", "williams-peng")
+SOFTMAXES = ("full", "importance", "nce", "negative-sampling", "adaptive", "class-factored")
+SAMPLED = ("importance", "nce", "negative-sampling")
+NOISES = ("unigram", "uniform", "log-uniform")
+RULES = ("stratified", "forced", "tilted", "plain")
+SHARING = ("all", "batch", "time", "none")
 MAX_WHOLE, MAX_FLOAT = 2**31 - 1, 1e30  # what numpy's and DyNet's 32-bit numbers hold
 
 
@@ -47,6 +52,33 @@ class LmConfig:
     tie: bool = _setting(False, "one table for input and output embeddings (T18)")
     forget_bias: float = _setting(1.0, "added in the forget gate (T50)", low=-10, high=10)
     init: str = _setting("uniform:0.1", "uniform:SCALE, xavier, he, orthogonal or dynet (T25, T26)")
+
+    softmax: str = _setting(
+        "full", "output layer, or how it is trained (T20-T23, T47, T52)", choices=SOFTMAXES
+    )
+    samples: int = _setting(1024, "noise words a draw, at most the vocabulary", low=1)
+    noise: str = _setting("unigram", "distribution of the noise words", choices=NOISES)
+    noise_power: float = _setting(0.75, "unigram counts to this power", low=0, high=10)
+    share: str = _setting("all", "positions that share their noise words (T39)", choices=SHARING)
+    rule: str = _setting("stratified", "importance: what the target does (T36-T38)", choices=RULES)
+    tilt: float = _setting(0.1, "rule tilted: draws from the targets", low=0, high=0.999)
+    clamp: bool = _setting(False, "rules plain and tilted: a loss below 0 counts as 0")
+    normaliser: bool = _setting(False, "nce: learn log Z(h), else it is 0 (T22)")
+    cutoffs: str = _setting(
+        "auto", "adaptive: first ids of the tails, as 2000,10000; auto; or measured (T48)"
+    )
+    tails: int = _setting(2, "adaptive: how many tails auto and measured choose", low=0, high=8)
+    head_share: float = _setting(
+        0.8,
+        "adaptive: part of the text that the head covers, with auto and measured",
+        low=0,
+        high=1,
+    )
+    div: float = _setting(4.0, "adaptive: each tail's vectors are so much shorter", low=1, high=1e6)
+    classes: int = _setting(0, "class-factored: how many; 0: the root of the vocabulary", low=0)
+    assignment: str = _setting(
+        "frequency", "class-factored: words of a class", choices=("frequency", "random")
+    )
 
     min_count: int = _setting(1, "rarer words become <unk>", low=1)
     max_vocabulary: int = _setting(0, "largest vocabulary, specials included; 0: no cap", low=0)
@@ -129,13 +161,62 @@ class LmConfig:
             raise ConfigError("random_lengths: needs k2 = k1")
         if self.processes > self.batch_size:
             raise ConfigError(f"processes: at most {self.batch_size} (batch_size)")
-        if self.augmented_gamma and not self.tie:
-            raise ConfigError("augmented_gamma: the augmented loss needs tie (T19)")
+        if self.augmented_gamma and not (self.tie and self.softmax == "full"):
+            raise ConfigError("augmented_gamma: needs tie and the full softmax (T19)")
+        self._check_softmax()
         if self.schedule == "rollback" and self.decay >= 1:
             raise ConfigError("decay: rollback needs a factor below 1")
         if self.schedule in ("cosine", "linear") and self.min_lr > 1:
             raise ConfigError(f"min_lr: a part of lr for {self.schedule}, found {self.min_lr}")
         return self
+
+    def _check_softmax(self) -> None:
+        """ConfigError for settings of another output layer, or that do not go together."""
+        for f in dataclasses.fields(self):
+            readers = [name for name, read in READS.items() if f.name in read]
+            changed = getattr(self, f.name) != f.default
+            if readers and changed and self.softmax not in readers:
+                raise ConfigError(f"{f.name}: only with softmax {' or '.join(readers)}")
+        if self.softmax == "class-factored" and self.tie:
+            raise ConfigError("tie: not with softmax class-factored")
+        if self.softmax == "adaptive" and self.tie and self.embed_size != self.hidden:
+            raise ConfigError("embed: with softmax adaptive and tie it is as large as hidden")
+        if self.rule == "tilted" and not self.tilt:
+            raise ConfigError("tilt: expected more than 0 for the rule tilted")
+        if self.clamp and self.rule not in ("plain", "tilted"):
+            raise ConfigError("clamp: only with the rules plain and tilted")
+        if self.noise != "unigram" and self.noise_power != 0.75:
+            raise ConfigError("noise_power: only with the noise unigram")
+        parse_cutoffs(self.cutoffs)
+
+
+# which settings an output layer reads; "full" reads none of them
+_NOISE = ("samples", "noise", "noise_power", "share")
+READS: Mapping[str, tuple[str, ...]] = {
+    "full": (),
+    "importance": (*_NOISE, "rule", "tilt", "clamp"),
+    "nce": (*_NOISE, "normaliser"),
+    "negative-sampling": _NOISE,
+    "adaptive": ("cutoffs", "tails", "head_share", "div"),
+    "class-factored": ("classes", "assignment"),
+}
+
+
+def parse_cutoffs(text: str) -> Optional[list[int]]:
+    """[2000, 10000] for "2000,10000", [] for "none", None for "auto" and "measured".
+
+    Raises:
+        ConfigError: anything else, or ids that do not rise from 1 on.
+    """
+    if text in ("auto", "measured"):
+        return None
+    parts = [] if text == "none" else [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ConfigError(f"cutoffs: expected auto, measured, none or 2000,10000; found {text!r}")
+    ids = [int(part) for part in parts]
+    if any(a >= b for a, b in zip([0, *ids], ids)):
+        raise ConfigError(f"cutoffs: expected rising ids from 1 on, found {text!r}")
+    return ids
 
 
 def check_settings(values: Mapping[str, Any]) -> None:
@@ -166,109 +247,3 @@ def _check(f: dataclasses.Field[Any], value: Any) -> None:
         form = "" if kind is int else "g"
         low, high = format(meta["low"], form), format(meta["high"], form)
         raise ConfigError(f"{f.name}: expected {low} to {high}, found {value!r}")
-
-
-# What each preset changes of the defaults above.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # Zaremba, Sutskever & Vinyals 2014, the non-regularised model.
-    "zaremba-small": {
-        "hidden": 200,
-        "layers": 2,
-        "init": "uniform:0.1",
-        "forget_bias": 0.0,
-        "batch_size": 20,
-        "k1": 20,
-        "clip": 5.0,
-        "lr": 1.0,
-        "epochs": 13,
-        "schedule": "zaremba",
-        "decay_after": 4,
-        "decay": 0.5,
-    },
-    # The same paper's medium model.
-    "zaremba-medium": {
-        "hidden": 650,
-        "layers": 2,
-        "init": "uniform:0.05",
-        "forget_bias": 0.0,
-        "batch_size": 20,
-        "k1": 35,
-        "clip": 5.0,
-        "lr": 1.0,
-        "epochs": 39,
-        "schedule": "zaremba",
-        "decay_after": 6,
-        "decay": 1 / 1.2,
-        "variational": False,
-        "dropout_x": 0.5,
-        "dropout_out": 0.5,
-    },
-    # The sizes of a DyNet example's published pair of runs; add --tie for the second of it.
-    "tied-128": {
-        "hidden": 128,
-        "layers": 1,
-        "init": "uniform:0.1",
-        "batch_size": 20,
-        "k1": 20,
-        "clip": 5.0,
-        "lr": 1.0,
-        "epochs": 10,
-        "schedule": "zaremba",
-        "decay_after": 4,
-        "decay": 0.6,
-    },
-    # The bundled toy language, a minute on one core.
-    "toy": {
-        "hidden": 160,
-        "layers": 1,
-        "tie": True,
-        "init": "dynet",
-        "batch_size": 20,
-        "k1": 20,
-        "clip": 5.0,
-        "lr": 1.5,
-        "epochs": 10,
-        "schedule": "linear",
-        "variational": False,
-        "dropout_x": 0.2,
-        "dropout_h": 0.1,
-        "dropout_out": 0.4,
-        "processes": 2,
-    },
-    # The best found for one hour on two cores.
-    "hour": {
-        "hidden": 300,
-        "layers": 2,
-        "tie": True,
-        "init": "uniform:0.08",
-        "batch_size": 24,
-        "k1": 35,
-        "clip": 5.0,
-        "lr": 1.2,
-        "epochs": 20,
-        "fit_minutes": 56.0,
-        "max_minutes": 59.0,
-        "schedule": "cosine",
-        "min_lr": 0.01,
-        "processes": 2,
-        "variational": False,
-        "dropout_x": 0.2,
-        "dropout_out": 0.3,
-        "dropout_embed": 0.05,
-    },
-}
-
-
-def resolve(
-    preset: Optional[str], file: Mapping[str, Any], command_line: Mapping[str, Any]
-) -> LmConfig:
-    """Defaults, then the preset, then the config file, then the command line.
-
-    Raises:
-        ConfigError: an unknown preset or setting, or a bad value.
-    """
-    if preset is not None and preset not in PRESETS:
-        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    check_settings(file)
-    values = {**(PRESETS[preset] if preset else {}), **file, **command_line}
-    return LmConfig(**values).checked()

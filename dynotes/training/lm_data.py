@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+import numpy as np
+
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.lines import read_lines
 from dynotes.corpora.lm_corpus import LmText, build_vocabulary, read_lm_text
@@ -63,6 +65,8 @@ def load_data(files: LmFiles, config: LmConfig, vocabulary: Optional[Vocabulary]
     """
     if vocabulary is None and files.vocabulary is not None:
         vocabulary = word_list(files.vocabulary)
+        ids = read_lm_text(files.train, vocabulary, lower=config.lower, numbers=config.numbers).ids
+        vocabulary = by_frequency(vocabulary, np.bincount(ids, minlength=len(vocabulary)))
     if vocabulary is None:
         vocabulary = build_vocabulary(
             files.train,
@@ -96,6 +100,17 @@ def word_list(path: Path) -> Vocabulary:
         raise InputError(path, "no words")
     unk = "<unk>" if "<unk>" in words else None
     return Vocabulary.from_words(dict.fromkeys(("<eos>", *words)), unk=unk, eos="<eos>")
+
+
+def by_frequency(vocabulary: Vocabulary, counts: np.ndarray) -> Vocabulary:
+    """The same words with these counts, the most frequent first, ties in the given order."""
+    order = np.argsort(-counts, kind="stable")
+    return Vocabulary(
+        [vocabulary.words[i] for i in order],
+        unk=vocabulary.unk,
+        eos=vocabulary.eos,
+        counts=counts[order].tolist(),
+    )
 
 
 def fingerprint(files: LmFiles) -> dict[str, str]:

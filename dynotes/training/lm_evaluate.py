@@ -8,11 +8,12 @@ the one a single pass from the start of the text would bring.
 
 Note: Tips in Training / Entropy, Cross Entropy Loss, and KL-Divergence (T17)
 Note: Tips in Training / Truncated Backprop (T16)
+Note: Tips in Training / Softmax Approximations by Sampling (T22)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 import dynet as dy
@@ -20,9 +21,11 @@ import numpy as np
 
 from dynotes.graph.arrays import read
 from dynotes.graph.shapes import check_size
-from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.language_models.lstm_lm import LstmLm, Segment
+from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
 
 TOKENS_A_GRAPH = 700
+SCORES_A_GRAPH = 1 << 26  # floats, for large vocabularies
 
 
 def stream_nll(
@@ -33,6 +36,7 @@ def stream_nll(
     columns: int = 20,
     context: int = 150,
     only: Optional[Sequence[int]] = None,
+    value: Optional[Callable[[Segment, np.ndarray], dy.Expression]] = None,
 ) -> np.ndarray:
     """-log P of every token of a stream, in nats.
 
@@ -43,6 +47,7 @@ def stream_nll(
         columns: stretches scored side by side; 1 is one pass from the start.
         context: tokens each further column reads first without counting them.
         only: numbers of the columns to score, for workers that share the job; None: all.
+        value: what to compute of a segment and its targets, (1,)x(T*B); None: -log P.
 
     Returns:
         (N,) float64; nan where ``only`` left a token to others.
@@ -58,7 +63,8 @@ def stream_nll(
     if not chosen.size:
         return nll
     rows, state = length + context, model.zero_state(chosen.size)
-    steps = max(1, TOKENS_A_GRAPH // chosen.size)
+    tokens = min(TOKENS_A_GRAPH, SCORES_A_GRAPH // model.n_words)
+    steps = max(1, tokens // chosen.size)
     for first in range(0, rows, steps):
         row = np.arange(first, min(first + steps, rows))[:, None]
         where = row + length * chosen
@@ -67,11 +73,25 @@ def stream_nll(
         inputs = np.where(where > 0, ids[np.minimum(where, count) - 1], start_id)
         dy.renew_cg()
         segment = model.segment(inputs, state)
-        scores = read(model.nll(segment, targets)).reshape(targets.shape)
+        scores = read((value or model.nll)(segment, targets)).reshape(targets.shape)
         counted = real & ((row >= context) | (chosen == 0))
         nll[where[counted]] = scores[counted]
         state = read_states(segment.states)
     return nll
+
+
+def log_partitions(model: LstmLm, ids: np.ndarray, start_id: int) -> np.ndarray:
+    """log Z of the context of every token of a stream, (N,): 0 where it is self-normalised (T22).
+
+    Raises:
+        ValueError: the model's output layer is not trained by sampling.
+    """
+    output = model.output
+    if not isinstance(output, SampledOutput):
+        raise ValueError("log Z: the output layer is not trained by sampling")
+    return stream_nll(
+        model, ids, start_id, value=lambda segment, _: output.log_partition(segment.h)
+    )
 
 
 def read_states(states: Sequence[tuple[dy.Expression, dy.Expression]]) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import dynet as dy
 import numpy as np
@@ -13,7 +13,9 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.language_models.lstm_lm import LstmLm
 from dynotes.tips.initializers import initialise
+from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
 from dynotes.training.lm_config import ConfigError, LmConfig
+from dynotes.training.lm_objective import output_spec
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.parameters import memory_views, named_parameters, restore, snapshot
 
@@ -37,8 +39,8 @@ class OwnedLm:
         """Set all parameters; ValueError, with nothing touched, if they do not fit."""
         restore(self.pc, arrays, self.views)
 
-    def gradient_views(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Views on the gradients: flat ones of parameters, (V, n) ones of lookup tables.
+    def gradient_views(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+        """Views on the gradients: flat ones of parameters, (V, n) ones of lookup tables by name.
 
         Raises:
             RuntimeError: this build of DyNet does not show its memory.
@@ -51,12 +53,14 @@ class OwnedLm:
             for name, v in self.views.items()
             if not isinstance(named[name], dy.LookupParameters)
         ]
-        tables = [
-            v.gradient.reshape(len(v.gradient), -1)
+        tables = {  # rows are column-major blocks
+            name: v.gradient.transpose(0, *range(v.gradient.ndim - 1, 0, -1)).reshape(
+                len(v.gradient), -1
+            )
             for name, v in self.views.items()
             if isinstance(named[name], dy.LookupParameters)
-        ]
-        for view in (*dense, *tables):
+        }
+        for view in (*dense, *tables.values()):
             if view.base is None:
                 raise RuntimeError("a parameter is not contiguous in memory")
         return dense, tables
@@ -69,8 +73,17 @@ def own(spec: dict[str, Any]) -> OwnedLm:
     return OwnedLm(pc, model, memory_views(pc))
 
 
-def new_model(config: LmConfig, n_words: int) -> OwnedLm:
-    """A freshly initialised model of the settings; ConfigError if init is none."""
+def new_model(config: LmConfig, n_words: int, counts: Optional[np.ndarray] = None) -> OwnedLm:
+    """A freshly initialised model of the settings.
+
+    Args:
+        config: the settings.
+        n_words: V.
+        counts: how often training shows each word, (V,); see `lm_objective.output_spec`.
+
+    Raises:
+        ConfigError: no such initialisation, or an output layer that does not fit the vocabulary.
+    """
     owned = own(
         {
             "n_words": n_words,
@@ -79,6 +92,7 @@ def new_model(config: LmConfig, n_words: int) -> OwnedLm:
             "layers": config.layers,
             "tie": config.tie,
             "forget_bias": config.forget_bias,
+            **output_spec(config, counts),
         }
     )
     gates = [w.wx for w in owned.model.weights] + [w.wh for w in owned.model.weights]
@@ -86,6 +100,8 @@ def new_model(config: LmConfig, n_words: int) -> OwnedLm:
         initialise(owned.pc, config.init, np.random.default_rng(config.seed), gates=gates)
     except ValueError as error:
         raise ConfigError(f"init: {error}") from None
+    if isinstance(owned.model.output, SampledOutput):
+        owned.model.output.start()
     return owned
 
 

@@ -33,6 +33,7 @@ from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData
 from dynotes.training.lm_evaluate import stream_nll
 from dynotes.training.lm_model import OwnedLm, new_model, save_model
+from dynotes.training.lm_objective import Objective
 from dynotes.training.lm_step import LmStepper, TrainingError
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import load_state, roll_back, save_state
@@ -56,7 +57,7 @@ class LmRun:
         config, data: settings and texts.
         folder: where everything is written; it exists.
         say: called with one line of text an epoch.
-        progress: called with (epoch, tokens, tokens of an epoch, nats a token) now and then.
+        progress: called with (epoch, tokens, tokens of an epoch, loss as text) now and then.
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class LmRun:
         folder: RunFolder,
         *,
         say: Callable[[str], None] = print,
-        progress: Callable[[int, int, int, float], None] = lambda *_: None,
+        progress: Callable[[int, int, int, str], None] = lambda *_: None,
     ) -> None:
         self.config, self.data, self.folder = config, data, folder
         self.say, self.progress = say, progress
-        self.owned: OwnedLm = new_model(config, len(data.vocabulary))
+        self.owned: OwnedLm = new_model(config, len(data.vocabulary), data.vocabulary.counts)
         self.trainer = make_trainer(config, self.owned.pc)
         self.schedule = make_schedule(config)
         self.stopping = EarlyStopping(config.patience or 10**6)
@@ -133,6 +134,7 @@ class LmRun:
             self.state = result.state
             at = self.at
             at.nats, at.tokens = at.nats + result.nats, at.tokens + result.tokens
+            at.negative += result.negative
             at.update, at.window = at.update + 1, number + 1
             self._report(plan)
             last = at.window == len(plan)
@@ -198,7 +200,7 @@ class LmRun:
     def _after_epoch(self) -> None:
         """Dev set, learning rate, best model, history."""
         at, config = self.at, self.config
-        nats, tokens = self.workers.total(at.nats, at.tokens)
+        nats, tokens, negative = self.workers.total(at.nats, at.tokens, at.negative)
         dev = self.evaluate("dev")
         at.epoch += 1
         at.trained_tokens += int(tokens)
@@ -210,7 +212,7 @@ class LmRun:
             "epoch": at.epoch,
             "update": at.update,
             "lr": at.rate,
-            "train_perplexity": perplexity(nats, int(tokens)),
+            **self._train_entry(nats, int(tokens), int(negative)),
             "dev_perplexity": dev,
             "tokens": int(tokens),
             "train_seconds": round(at.train_seconds, 2),
@@ -224,15 +226,23 @@ class LmRun:
             self._roll_back()
         if action.stop or (config.patience and verdict.stop) or at.epoch >= at.epochs:
             at.finished = True
-        at.window, at.nats, at.tokens = 0, 0.0, 0
+        at.window, at.nats, at.tokens, at.negative = 0, 0.0, 0, 0
         self._fresh_state()
         if self.workers.lead:
             best = " (best)" if at.best_epoch == at.epoch else ""
             self.say(
                 f"epoch {at.epoch}/{at.epochs}  lr {entry['lr']:.4g}  "
-                f"train {entry['train_perplexity']:.2f}  dev {dev:.2f}{best}  "
+                f"{_shown(nats, tokens, self.stepper.objective)}  dev {dev:.2f}{best}  "
                 f"{entry['tokens_per_second']:.0f} tokens/s  {at.train_seconds:.0f} s"
             )
+
+    def _train_entry(self, nats: float, tokens: int, negative: int) -> dict[str, Any]:
+        """What the log says of the training loss; a perplexity only where it is one."""
+        objective = self.stepper.objective
+        if objective.is_likelihood:
+            return {"train_perplexity": perplexity(nats, tokens)}
+        entry: dict[str, Any] = {"train_loss": nats / tokens}
+        return {**entry, "negative_losses": negative} if objective.may_be_negative else entry
 
     def evaluate(self, part: str) -> float:
         """Perplexity of a text, its columns shared by the workers; the same value in each."""
@@ -285,7 +295,7 @@ class LmRun:
         at.run_seconds = time.perf_counter() - self._began
         states = self._all_states()
         states[:, :, self.stepper.mine] = self.state
-        at.nats, at.tokens = self._only_lead(at.nats, at.tokens)
+        at.nats, at.tokens, at.negative = self._only_lead(at.nats, at.tokens, at.negative)
         if self.workers.lead:
             checkpoint = Checkpoint(
                 at,
@@ -304,10 +314,10 @@ class LmRun:
         config = self.config
         return self._states.reshape(2 * config.layers, config.hidden, config.batch_size)
 
-    def _only_lead(self, nats: float, tokens: float) -> tuple[float, int]:
+    def _only_lead(self, nats: float, tokens: int, negative: int) -> tuple[float, int, int]:
         """The sums of all workers in the lead and zeros elsewhere; also a barrier."""
-        nats, tokens = self.workers.total(nats, tokens)
-        return (nats, int(tokens)) if self.workers.lead else (0.0, 0)
+        nats, *counts = self.workers.total(nats, tokens, negative)
+        return (nats, int(counts[0]), int(counts[1])) if self.workers.lead else (0.0, 0, 0)
 
     def _load(self) -> None:
         saved = read_checkpoint(self.folder)
@@ -323,14 +333,22 @@ class LmRun:
         self.state = [np.ascontiguousarray(a) for a in states[:, :, self.stepper.mine]]
         self.at = saved.position
         if not self.workers.lead:
-            self.at.nats, self.at.tokens = 0.0, 0
+            self.at.nats, self.at.tokens, self.at.negative = 0.0, 0, 0
 
     def _report(self, plan: list[tuple[Window, float]]) -> None:
         if self.workers.lead:
             at = self.at
             whole = len(self.data.texts["train"].ids)
             done = int(whole * at.window / len(plan))
-            self.progress(at.epoch + 1, done, whole, at.nats / max(at.tokens, 1))
+            text = _shown(at.nats, max(at.tokens, 1), self.stepper.objective)
+            self.progress(at.epoch + 1, done, whole, text)
 
     def _interrupt(self, *_: Any) -> None:
         self._interrupted = True
+
+
+def _shown(nats: float, tokens: float, objective: Objective) -> str:
+    """The training loss for a reader: no perplexity of what is no likelihood."""
+    if objective.is_likelihood:
+        return f"train {perplexity(nats, int(tokens)):.2f}"
+    return f"loss {nats / tokens:.3f}"

@@ -21,14 +21,23 @@ from dynotes.training.lm_checkpoint import Position
 from dynotes.training.lm_command import prepare, toy_files
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData, LmFiles, load_data
-from dynotes.training.lm_evaluate import sentence_totals, stream_nll
+from dynotes.training.lm_evaluate import log_partitions, sentence_totals, stream_nll
 from dynotes.training.lm_generate import generate
 from dynotes.training.lm_model import OwnedLm, load_model
+from dynotes.training.lm_objective import with_measured_cutoffs
 from dynotes.training.lm_run import Interrupted, LmRun
 from dynotes.training.lm_step import TrainingError
 from dynotes.training.model_file import read_arrays
 from dynotes.training.run_folder import MODEL, RunFolder, finite, peak_memory_mb
 
+EVALUATION = {  # what the perplexities of dev and test are normalised by
+    "full": "exact: full softmax",
+    "sampled": "exact: full softmax, no sampling",
+    "adaptive": "exact: adaptive softmax, sums to 1 over all words",
+    "class-factored": "exact: class-factored softmax, sums to 1 over all words",
+}
+SELF_NORMALISING = ("nce", "negative-sampling")
+LOG_Z_TOKENS = 20000  # of dev, whose log Z is reported
 TOY_FILES = ("train.txt", "dev.txt", "test.txt")
 
 
@@ -40,6 +49,7 @@ def run_training(
     folder = RunFolder(out)
     folder.remove_temporary()
     data = load_data(files, config)
+    config = with_measured_cutoffs(config, data.vocabulary.counts)
     say, progress, close = _reporter()
     run = LmRun(config, data, folder, say=say, progress=progress)
     if not resume:  # not before all input has proved right
@@ -74,9 +84,14 @@ def _summary(
         if optimum is not None:
             metrics["optimum_perplexity"] = optimum
             metrics["gap_percent"] = round(100 * (metrics["test_perplexity"] / optimum - 1), 2)
+    if config.softmax in SELF_NORMALISING:
+        log_z = log_partitions(run.owned.model, data.texts["dev"].ids[:LOG_Z_TOKENS], data.eos_id)
+        metrics |= {"dev_log_z_mean": float(log_z.mean()), "dev_log_z_std": float(log_z.std())}
     return {
         "task": "language-model",
         "model": "lstm",
+        "softmax": config.softmax,
+        "evaluation": EVALUATION[run.owned.model.spec["softmax"]],
         "metrics": {name: round(value, 4) for name, value in metrics.items()},
         "throughput": {
             "tokens_per_second": round(at.trained_tokens / max(at.train_seconds, 1e-9), 1)
@@ -194,7 +209,7 @@ def _model_path(path: Path) -> Path:
 
 
 def _reporter() -> tuple[
-    Callable[[str], None], Callable[[int, int, int, float], None], Callable[[], None]
+    Callable[[str], None], Callable[[int, int, int, str], None], Callable[[], None]
 ]:
     """(a line on stdout, a progress bar on stderr if that is a terminal, its end)."""
     bar = tqdm(unit=" tokens", unit_scale=True, disable=None, leave=False, dynamic_ncols=True)
@@ -204,13 +219,13 @@ def _reporter() -> tuple[
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    def progress(epoch: int, done: int, whole: int, nats: float) -> None:
+    def progress(epoch: int, done: int, whole: int, loss: str) -> None:
         if bar.disable:
             return
         if bar.total != whole or done < bar.n:
             bar.reset(total=whole)
         bar.set_description(f"epoch {epoch}", refresh=False)
-        bar.set_postfix_str(f"perplexity {math.exp(min(nats, 700)):.1f}", refresh=False)
+        bar.set_postfix_str(loss, refresh=False)
         bar.update(done - bar.n)
 
     return say, progress, bar.close

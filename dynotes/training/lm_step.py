@@ -9,7 +9,7 @@ Paper: Zaremba et al. 2014 (the sum over time is what makes a learning rate of 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 import dynet as dy
@@ -23,10 +23,13 @@ from dynotes.graph.working_rules import nll as nll_of_scores
 from dynotes.language_models.lstm_lm import LstmLm, Segment
 from dynotes.tips.dropout import unknown_replacement
 from dynotes.tips.lstm_sequence import Rates
+from dynotes.tips.softmax_approximations.importance_sampling import negative_losses
+from dynotes.tips.softmax_approximations.shared_samples import Draw
 from dynotes.tips.tied_embeddings import TiedEmbeddings, augmented_loss
 from dynotes.tips.truncated_bptt import Window, zero_columns
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_evaluate import read_states
+from dynotes.training.lm_objective import Objective
 from dynotes.training.workers import GradientSum
 
 
@@ -37,9 +40,10 @@ class TrainingError(RuntimeError):
 class StepResult(NamedTuple):
     """What a window leaves behind in one worker."""
 
-    nats: float  # summed -log P of the counted tokens, augmented loss excluded
+    nats: float  # summed loss of the counted tokens, augmented loss excluded
     tokens: int
     state: list[np.ndarray]
+    negative: int = 0  # tokens whose loss is below 0, where that can be (T36)
 
 
 class LmStepper:
@@ -51,7 +55,8 @@ class LmStepper:
         config: the settings.
         rank: this worker's number.
         gradients: what adds up the gradients of the workers; None with one process.
-        vocabulary: needed for config.unknown_alpha: its counts and its unknown word.
+        vocabulary: needed for config.unknown_alpha (its counts and its unknown word) and by a
+            softmax that samples (its counts).
 
     Raises:
         ValueError: config.unknown_alpha, and a vocabulary without counts or unknown word.
@@ -82,6 +87,7 @@ class LmStepper:
         self._counts, self._unk_id = None, None
         if vocabulary is not None:
             self._counts, self._unk_id = vocabulary.counts, vocabulary.unk_id
+        self.objective = Objective(config, self._counts)
         if config.unknown_alpha and (self._counts is None or self._unk_id is None):
             raise ValueError("unknown_alpha: the vocabulary has no counts or no unknown word")
 
@@ -104,14 +110,15 @@ class LmStepper:
         if self.config.zero_state and rng is not None:
             state = zero_columns(state, self.config.zero_state, rng)
         rows = self.columns.rows(window.start, window.stop)
-        targets = rows.targets[:, self.mine]
-        keep = np.ones(targets.shape, bool) if rows.keep is None else rows.keep[:, self.mine]
+        draw = self.objective.draw(rows.targets, self._draws(number))
+        keep = np.ones(rows.targets.shape, bool) if rows.keep is None else rows.keep
+        keep = keep[:, self.mine]
         if window.loss_from > window.start:
             keep = keep.copy()
             keep[: window.loss_from - window.start] = False
         inputs = self._with_unknown(rows.inputs, number)
         try:
-            return self._update(inputs, targets, keep, window, state, rng, rate)
+            return self._update(inputs, rows.targets, keep, window, state, draw, rng, rate)
         except (RuntimeError, MemoryError) as error:
             dy.renew_cg()
             raise TrainingError(f"update {number + 1}: {error}") from error
@@ -123,40 +130,47 @@ class LmStepper:
         keep: np.ndarray,
         window: Window,
         state: Sequence[np.ndarray],
+        draw: Optional[Draw],
         rng: Optional[np.random.Generator],
         rate: float,
     ) -> StepResult:
         dy.renew_cg()
         segment = self.model.segment(
-            inputs,
+            inputs[:, self.mine],
             state,
             rates=self._rates,
             rng=rng,
             save_at=window.save_at - window.start or None,
-            only=None if self._gradients is None else self.mine,
         )
-        nll, extra = self._losses(segment, targets)
-        total = dy.sum_batches(masked_loss(nll, keep))
+        each, extra = self._losses(segment, targets, draw)
+        total = dy.sum_batches(masked_loss(each, keep))
         loss = total if extra is None else total + dy.sum_batches(masked_loss(extra, keep))
+        rows = {}
+        if self._gradients is not None:
+            rows = self.model.touched(inputs, targets, draw)
+            loss = dy.esum([loss, *touch(rows)])
         nats = scalar(total)
         if not math.isfinite(nats):
             raise TrainingError(f"the loss is {nats}; lower the learning rate or clip")
         (loss * (1 / self.config.batch_size)).backward()
         if self._gradients is not None:
-            self._gradients.add(np.unique(inputs))
+            self._gradients.add({table.name(): which for table, which in rows.items()})
         self.trainer.learning_rate = rate
         self.trainer.update()
         after = list(state) if window.save_at == window.start else read_states(segment.states)
-        return StepResult(nats, int(keep.sum()), after)
+        negative = negative_losses(each, keep) if self.objective.may_be_negative else 0
+        return StepResult(nats, int(keep.sum()), after, negative)
 
     def _losses(
-        self, segment: Segment, targets: np.ndarray
+        self, segment: Segment, all_targets: np.ndarray, draw: Optional[Draw]
     ) -> tuple[dy.Expression, Optional[dy.Expression]]:
-        """(-log P of the targets, augmented loss or None), each (1,)x(T*B)."""
+        """(loss of the targets, augmented loss or None), each (1,)x(T*B)."""
         config, output = self.config, self.model.output
+        targets = all_targets[:, self.mine]
         if not config.augmented_gamma or not isinstance(output, TiedEmbeddings):
-            return self.model.nll(segment, targets), None
-        ids, scores = targets.ravel(), output.scores(segment.scores)
+            own = None if draw is None else draw.columns(self.mine)
+            return self.objective.loss(self.model, segment, targets, own), None
+        ids, scores = targets.ravel(), output.scores(segment.h)
         extra = augmented_loss(
             scores, output, ids, tau=config.augmented_tau, gamma=config.augmented_gamma
         )
@@ -170,6 +184,10 @@ class LmStepper:
         alpha = self.config.unknown_alpha
         return unknown_replacement(inputs, self._counts, self._unk_id, alpha, rng)
 
+    def _draws(self, number: int) -> np.random.Generator:
+        """What draws the noise words of one update, the same in every worker."""
+        return np.random.default_rng((self.config.seed, 3, number))
+
     def _rng(self, number: int) -> Optional[np.random.Generator]:
         """The draws of one update; DyNet's own generator is set to the same point."""
         if not self._random:
@@ -177,6 +195,15 @@ class LmStepper:
         seed = np.random.SeedSequence((self.config.seed, number, self.rank))
         dy.reset_random_seed(int(seed.generate_state(1)[0]) or 1)
         return np.random.default_rng(seed)
+
+
+def touch(rows: Mapping[Any, np.ndarray]) -> list[dy.Expression]:
+    """A zero for every table that depends on these rows of it, each (1,).
+
+    With it in the loss, DyNet lists the same rows as changed, in the same order, in every worker.
+    """
+    looked_up = [dy.lookup_batch(table, which.tolist()) for table, which in rows.items()]
+    return [dy.sum_batches(dy.sum_elems(x)) * 0.0 for x in looked_up]
 
 
 def share_of(batch_size: int, rank: int, processes: int) -> slice:

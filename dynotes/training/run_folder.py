@@ -92,7 +92,8 @@ class RunFolder:
         epochs = [entry["epoch"] for entry in history]
         figure, axes = pyplot.subplots(figsize=(6, 4))
         for key, label in (("train_perplexity", "train"), ("dev_perplexity", "dev")):
-            axes.plot(epochs, [entry[key] for entry in history], marker="o", label=label)
+            if all(key in entry for entry in history):
+                axes.plot(epochs, [entry[key] for entry in history], marker="o", label=label)
         if optimum is not None:
             axes.axhline(optimum, linestyle="--", color="gray", label="optimum of the language")
         axes.set_xlabel("epoch")

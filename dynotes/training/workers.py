@@ -20,7 +20,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -153,29 +153,29 @@ class GradientSum:
     Args:
         workers: who takes part; made, like this object, before they fork.
         dense: flat float32 views on the gradients of parameters.
-        tables: (V, n) float32 views on the gradients of lookup tables.
+        tables: (V, n) float32 views on the gradients of lookup tables, by name.
     """
 
     def __init__(
-        self, workers: Workers, dense: Sequence[np.ndarray], tables: Sequence[np.ndarray]
+        self, workers: Workers, dense: Sequence[np.ndarray], tables: Mapping[str, np.ndarray]
     ) -> None:
-        for view in (*dense, *tables):
+        for view in (*dense, *tables.values()):
             if view.dtype != np.float32 or not view.flags.writeable:
                 raise ValueError("expected writeable float32 views")
-        self._workers, self._dense, self._tables = workers, list(dense), list(tables)
-        size = sum(v.size for v in (*dense, *tables)) if workers.processes > 1 else 0
+        self._workers, self._dense, self._tables = workers, list(dense), dict(tables)
+        size = sum(v.size for v in (*dense, *tables.values())) if workers.processes > 1 else 0
         self._slots = shared_array((workers.processes, size), np.float32)
 
-    def add(self, rows: np.ndarray) -> None:
+    def add(self, rows: Mapping[str, np.ndarray]) -> None:
         """Every view becomes the sum over the workers.
 
         Args:
-            rows: the distinct rows of the tables that any worker looked up, the same in each.
+            rows: the distinct rows of each table that any worker looked up, the same in each.
         """
         if self._workers.processes == 1:
             return
         parts: list[tuple[np.ndarray, Any]] = [(view, slice(None)) for view in self._dense]
-        parts += [(table, rows) for table in self._tables]
+        parts += [(table, rows[name]) for name, table in self._tables.items()]
         at, own = 0, self._slots[self._workers.rank]
         spans = []
         for view, which in parts:

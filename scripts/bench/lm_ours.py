@@ -16,6 +16,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -91,7 +92,7 @@ class Clocked:
     def __init__(self, gradients: Any) -> None:
         self._gradients, self.seconds = gradients, 0.0
 
-    def add(self, rows: np.ndarray) -> None:
+    def add(self, rows: Mapping[str, np.ndarray]) -> None:
         """See GradientSum."""
         began = time.perf_counter()
         self._gradients.add(rows)

@@ -258,9 +258,90 @@ def test_log_diff_exp_of_equals_is_the_chosen_zero():
     assert ls.log_diff_exp(feed([3.0]), feed([3.0])).value() == pytest.approx(NEG_INF)
 
 
+# --- one node a batch ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [WIDE, NARROW, WIDE / 20], ids=["wide", "narrow", "between"])
+@pytest.mark.parametrize("visible", [0, 4, [0, 4, 2, 2]])
+def test_batch_sum_equals_sixty_digits_at_any_visible_row(x, visible):
+    found = ls.logsumexp_batch(feed(x, batched=True), visible)
+    assert found.dim() == ((1,), 4)
+    expected = [ref.log_sum(column) for column in x.T]
+    np.testing.assert_allclose(read(found)[0], expected, rtol=1e-6, atol=2e-7 * np.abs(x).max())
+
+
+def test_batch_sum_of_one_row_is_that_row():
+    np.testing.assert_allclose(read(ls.logsumexp_batch(feed(WIDE[:1], batched=True))), WIDE[:1])
+
+
+def test_a_visible_row_keeps_the_digits_beside_hidden_ones():
+    x = np.array([[NEG_INF, 1.5, NEG_INF, 0.25], [2.0, NEG_INF, NEG_INF, -1.0]]).T
+    found = read(ls.logsumexp_batch(feed(x, batched=True), [1, 0]))[0]
+    expected = [ref.log_sum([1.5, 0.25]), ref.log_sum([2.0, -1.0])]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_columns_hidden_altogether_give_about_the_chosen_zero():
+    found = read(ls.logsumexp_batch(feed(np.full((3, 2), NEG_INF), batched=True)))
+    np.testing.assert_allclose(found, np.full((1, 2), NEG_INF), rtol=1e-6)
+
+
+@pytest.mark.parametrize("visible", [1, [1, 3, 4, 1]])
+def test_gradient_of_the_batch_sum_is_softmax_and_exactly_zero_at_hidden_rows(visible):
+    _, p = parameter(NARROW)
+    hidden = np.zeros(NARROW.shape, bool)
+    hidden[0] = hidden[2, 3] = True
+    columns = dy.reshape(dy.cmult(p, feed(~hidden)) + feed(NEG_INF * hidden), (5,), 4)
+    found = gradient(ls.logsumexp_batch(columns, visible), p)
+    kept = np.where(hidden, NEG_INF, NARROW)
+    np.testing.assert_allclose(found, ref.softmax_columns(kept), rtol=1e-5, atol=1e-7)
+    assert (found[hidden] == 0).all()
+
+
+def test_batch_sum_passes_central_differences():
+    _, p = parameter(NARROW)
+    columns = [3, 0, 1, 4]
+    assert_gradients(lambda: asymmetric(ls.logsumexp_batch(dy.reshape(p, (5,), 4), columns)), [p])
+
+
+SPREAD = np.concatenate([[0.0], np.logspace(-6, 4, 41), -np.logspace(-6, 4, 41), [NEG_INF, 1e9]])
+
+
+def test_softplus_equals_sixty_digits():
+    found = read(ls.softplus(feed(SPREAD)))[:, 0]
+    expected = [x if x > 100 else ref.log_sum([0.0, x]) for x in SPREAD]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1.2e-7)
+
+
+def test_softplus_gradient_is_the_sigmoid_at_exactly_zero_too():
+    _, p = parameter(SPREAD)
+    found = gradient(ls.softplus(p), p)
+    np.testing.assert_allclose(found, special.expit(SPREAD), rtol=2e-6, atol=1e-30)
+    assert found[0] == 0.5
+    assert found[-2] == 0
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (1,)])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_softplus_keeps_the_shape_and_works_entry_by_entry(shape, batch):
+    x = np.random.default_rng(7).normal(size=(*shape, batch)) * 3
+    found = ls.softplus(feed(x, batched=True))
+    assert found.dim() == (shape, batch)
+    np.testing.assert_allclose(read(found), np.logaddexp(0, x), rtol=1e-5)
+
+
+def test_softplus_gradients_of_a_batch_pass_central_differences():
+    _, p = parameter(NARROW)
+    assert_gradients(lambda: asymmetric(ls.softplus(dy.reshape(p, (5,), 4))), [p])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda x: ls.logsumexp_batch(x, 4), "visible: ids must be 0 to 3, found 4"),
+        (lambda x: ls.logsumexp_batch(x, [0, 1]), "visible: expected 1 or 1 ids, found 2"),
+        (lambda x: ls.logsumexp_batch(x, 0.0), "visible: expected integers"),
+        (lambda x: ls.logsumexp_batch(feed(NARROW)), r"x: expected \(\*,\)x\*, found \(5, 4\)x1"),
         (lambda x: ls.logsumexp([]), "at least one"),
         (lambda x: ls.logsumexp([x, feed(np.ones(3))]), r"entry 1: expected \(4,\)"),
         (lambda x: ls.logsumexp([x, x], np.ones(3, bool)), r"expected bool \(2,\)"),

@@ -5,9 +5,23 @@ import re
 import pytest
 
 from dynotes.tips.dev_tuning import ROLLBACK_STRATEGIES
+from dynotes.tips.softmax_approximations import importance_sampling, shared_samples
+from dynotes.tips.softmax_approximations.noise import KINDS
 from dynotes.tips.truncated_bptt import VARIANTS
 from dynotes.training import lm_config
-from dynotes.training.lm_config import PRESETS, SCHEDULES, TRAINERS, ConfigError, LmConfig, resolve
+from dynotes.training.lm_config import (
+    NOISES,
+    READS,
+    RULES,
+    SCHEDULES,
+    SHARING,
+    SOFTMAXES,
+    TRAINERS,
+    ConfigError,
+    LmConfig,
+    parse_cutoffs,
+)
+from dynotes.training.lm_presets import PRESETS, resolve
 
 FIELDS = {f.name: f for f in dataclasses.fields(LmConfig)}
 
@@ -27,6 +41,8 @@ def others(name, value):
         "processes": {"batch_size": 256},
         "augmented_gamma": {"tie": True},
         "decay": {"schedule": "constant"},
+        **{read: {"softmax": softmax} for softmax, names in READS.items() for read in names},
+        "noise": {"softmax": "nce"},
     }.get(name, {})
 
 
@@ -88,7 +104,8 @@ def test_a_whole_number_serves_as_a_float():
 @pytest.mark.parametrize("name", [n for n, f in FIELDS.items() if f.metadata["choices"]])
 def test_every_choice_is_valid_and_another_is_refused(name):
     for value in FIELDS[name].metadata["choices"]:
-        assert getattr(LmConfig(**{name: value}).checked(), name) == value
+        settings = {**others(name, value), name: value}
+        assert getattr(LmConfig(**settings).checked(), name) == value
     with pytest.raises(ConfigError, match=rf"^{name}: expected one of .*, found 'other'"):
         LmConfig(**{name: "other"}).checked()
 
@@ -99,7 +116,18 @@ def test_every_choice_is_valid_and_another_is_refused(name):
         ({"k1": 5, "k2": 4}, "k2: expected at least k1 = 5, found 4"),
         ({"random_lengths": True, "k1": 5, "k2": 6}, "random_lengths: needs k2 = k1"),
         ({"processes": 3, "batch_size": 2}, r"processes: at most 2 \(batch_size\)"),
-        ({"augmented_gamma": 0.5}, "augmented_gamma: the augmented loss needs tie"),
+        ({"augmented_gamma": 0.5}, "augmented_gamma: needs tie and the full softmax"),
+        ({"augmented_gamma": 0.5, "tie": True, "softmax": "nce"}, "augmented_gamma: needs tie and"),
+        ({"samples": 5}, "samples: only with softmax importance or nce or negative-sampling"),
+        ({"softmax": "nce", "rule": "plain"}, "rule: only with softmax importance"),
+        ({"softmax": "importance", "cutoffs": "5"}, "cutoffs: only with softmax adaptive"),
+        ({"softmax": "class-factored", "tie": True}, "tie: not with softmax class-factored"),
+        ({"softmax": "adaptive", "tie": True, "embed": 9}, "embed: with softmax adaptive and tie"),
+        ({"softmax": "importance", "clamp": True}, "clamp: only with the rules plain and tilted"),
+        (
+            {"softmax": "nce", "noise": "uniform", "noise_power": 0.5},
+            "noise_power: only with the noise unigram",
+        ),
         ({"schedule": "rollback", "decay": 1.0}, "decay: rollback needs a factor below 1"),
         ({"schedule": "cosine", "min_lr": 1.5}, "min_lr: a part of lr for cosine, found 1.5"),
     ],
@@ -107,6 +135,29 @@ def test_every_choice_is_valid_and_another_is_refused(name):
 def test_settings_that_contradict_each_other_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         LmConfig(**settings).checked()
+
+
+@pytest.mark.parametrize("text", ["", "a", "5,5", "9,3", "0,4", "-3", "1.5", "3,,5", "²"])
+def test_cut_offs_that_are_no_rising_ids_are_refused(text):
+    with pytest.raises(ConfigError, match="^cutoffs: expected"):
+        LmConfig(softmax="adaptive", cutoffs=text).checked()
+
+
+def test_cut_offs_are_read_from_text():
+    assert [parse_cutoffs(t) for t in ("3,10", " 3, 10 ", "none", "auto", "measured")] == [
+        [3, 10],
+        [3, 10],
+        [],
+        None,
+        None,
+    ]
+
+
+def test_names_that_the_settings_repeat_without_the_engine_are_those_of_the_modules():
+    assert NOISES == KINDS
+    assert RULES == importance_sampling.RULES
+    assert SHARING == shared_samples.SHARING
+    assert set(READS) == set(SOFTMAXES)
 
 
 def test_sizes_that_default_to_others_follow_them():

@@ -23,7 +23,7 @@ def make(count=60, rank=0, **settings):
     ids = np.random.default_rng(5).integers(0, V, count)
     trainer = make_trainer(chosen, owned.pc)
     cut = columns(ids, chosen.batch_size, 0)
-    sums = None if chosen.processes == 1 else GradientSum(Workers(1), [], [])
+    sums = None if chosen.processes == 1 else GradientSum(Workers(1), [], {})
     stepper = LmStepper(owned.model, trainer, cut, chosen, rank=rank, gradients=sums)
     stepper.owned = owned
     return stepper
@@ -49,7 +49,7 @@ def by_hand(stepper, rows, keep, rate, *, gamma=0.0, tau=1.0):
     loss = dy.sum_batches(dy.pick_batch_elems(losses, counted))
     if gamma:
         output = stepper.model.output
-        scores = output.scores(segment.scores)
+        scores = output.scores(segment.h)
         extra = augmented_loss(scores, output, rows.targets.ravel(), tau=tau, gamma=gamma)
         loss = loss + dy.sum_batches(dy.pick_batch_elems(extra, counted))
     (loss * (1 / rows.targets.shape[1])).backward()

@@ -60,14 +60,14 @@ n = {n}
 dense = [np.zeros(size, np.float32) for size in (3, 70001)]
 table = np.full((6, 4), 7.0, np.float32)
 workers = Workers(n)
-sums = GradientSum(workers, dense, [table])
+sums = GradientSum(workers, dense, {{"t": table}})
 with workers.running():
     for step in range(3):
         for view in dense:
             view[:] = gradient(workers.rank, step, view.size)
         table[:] = 7.0
         table[[1, 4]] = gradient(workers.rank, step, 8).reshape(2, 4)
-        sums.add(np.array([1, 4]))
+        sums.add({{"t": np.array([1, 4])}})
         values = [v.tobytes().hex() for v in (*dense[:1], table)]
         put(f"step-{{step}}-{{workers.rank}}", [*values, hash(dense[1].tobytes())])
     if workers.lead:
@@ -108,7 +108,7 @@ def test_the_sum_is_repeatable_to_the_bit(tmp_path):
 def test_views_of_another_type_are_refused(n):
     for view in (np.zeros(3), np.frombuffer(bytes(8), np.float32)):
         with pytest.raises(ValueError, match="expected writeable float32 views"):
-            GradientSum(Workers(n), [view], [])
+            GradientSum(Workers(n), [view], {})
 
 
 def test_totals_are_the_same_sums_in_every_worker(tmp_path):
