@@ -99,7 +99,8 @@ def output_spec(config: LmConfig, counts: Optional[np.ndarray]) -> dict[str, Any
     Raises:
         ConfigError: settings that do not fit the vocabulary.
     """
-    kind, options = config.softmax, {}
+    kind = config.softmax
+    options: dict[str, Any] = {}
     if kind == "nce":
         start = 0.0 if counts is None else nce.bias_start(len(counts))
         options = {"bias_start": start, "normaliser": config.normaliser}

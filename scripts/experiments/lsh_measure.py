@@ -96,12 +96,12 @@ def averaged(group: Sequence[Row]) -> Row:
 def curves(rows: Sequence[Row]) -> dict[tuple[str, str], dict[int, list[Row]]]:
     """Rows by (data, similarity), then by re-ranking depth, bits ascending."""
     found: dict[tuple[str, str], dict[int, list[Row]]] = {}
-    for row in sorted(rows, key=lambda row: row["bits"]):
+    for row in rows:
         by_depth = found.setdefault((row["data"], row["similarity"]), {})
         by_depth.setdefault(row["rerank"], []).append(row)
-    first = {(row["data"], row["similarity"]): i for i, row in reversed([*enumerate(rows)])}
     return {
-        key: dict(sorted(found[key].items())) for key in sorted(found, key=lambda key: first[key])
+        key: {depth: sorted(by_depth[depth], key=lambda row: row["bits"]) for depth in by_depth}
+        for key, by_depth in found.items()
     }
 
 
@@ -115,28 +115,28 @@ def crossings(rows: Sequence[Row], target: float) -> list[Row]:
     for (data, similarity), by_depth in curves(rows).items():
         for depth, line in by_depth.items():
             below = next((i for i, row in enumerate(line) if row["mean_rank"] <= target), len(line))
-            fewer, more = (
-                [row["bits"], round(row["mean_rank"], 2)] if row is not None else None
-                for row in (
-                    line[below - 1] if below else None,
-                    line[below] if below < len(line) else None,
-                )
+            fewer = line[below - 1] if below else None
+            more = line[below] if below < len(line) else None
+            found.append(
+                {
+                    "data": data,
+                    "similarity": similarity,
+                    "rerank": depth,
+                    "bits": interpolated(fewer, more, target),
+                    "fewer": fewer and [fewer["bits"], round(fewer["mean_rank"], 2)],
+                    "more": more and [more["bits"], round(more["mean_rank"], 2)],
+                }
             )
-            where = {"data": data, "similarity": similarity, "rerank": depth}
-            bits = interpolated(fewer, more, target)
-            found.append({**where, "bits": bits, "fewer": fewer, "more": more})
     return found
 
 
-def interpolated(
-    fewer: Optional[Sequence[float]], more: Optional[Sequence[float]], target: float
-) -> Optional[float]:
+def interpolated(fewer: Optional[Row], more: Optional[Row], target: float) -> Optional[float]:
     """Bits at the target, on a straight line of log rank against log bits."""
     if fewer is None or more is None:
         return None
-    (b0, r0), (b1, r1) = fewer, more
-    part = math.log(r0 / target) / math.log(r0 / r1)
-    return round(b0 * (b1 / b0) ** part, 1)
+    above = math.log(fewer["mean_rank"] / target)
+    part = above / math.log(fewer["mean_rank"] / more["mean_rank"])
+    return round(fewer["bits"] * (more["bits"] / fewer["bits"]) ** part, 1)
 
 
 def told(crossing: Row, target: float) -> str:

@@ -263,6 +263,17 @@ def test_what_is_wrong_with_a_model_or_a_text_is_one_line(more, message, tmp_pat
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_only_codes_for_inner_products_tell_a_long_vector_from_a_short_one():
+    """Ten points in the direction of the query; by their cosine codes all are equal."""
+    data, measure = module("lsh_data"), module("lsh_measure")
+    points = np.arange(1.0, 11.0)[:, None] * np.ones(3)
+    ranks = {}
+    for similarity in (data.COSINE, data.INNER, data.COSINE_CODES):
+        (found,) = measure.one_run(points, points[:1], similarity, [4096], [1], 1)
+        ranks[similarity] = found["mean_rank"]
+    assert ranks == {data.COSINE: 1.0, data.INNER: 1.0, data.COSINE_CODES: 10.0}
+
+
 # --- what is computed from the ranks -------------------------------------------------------------
 
 
@@ -291,6 +302,12 @@ def test_a_crossing_names_the_settings_on_both_sides():
     # rank = 50 (bits / 32)^-a with a = log2(10)
     assert found[0]["bits"] == round(32 * (50 / 23) ** (1 / math.log2(10)), 1)
     assert [one["bits"] for one in found[1:]] == [None, None]
+
+
+def test_ranks_that_look_alike_when_rounded_have_a_crossing_between_them():
+    measure = module("lsh_measure")
+    (found,) = measure.crossings([row(16, 23.001), row(32, 22.999)], 23.0)
+    assert found["bits"] == round(16 * math.sqrt(2), 1)
 
 
 def test_crossings_are_told_as_text():

@@ -130,9 +130,11 @@ def test_building_again_forgets_the_points_before():
     np.testing.assert_array_equal(index.codes, index_of(vectors(7, 3)).codes)
 
 
-def test_points_are_copied_and_float32_stays_float32():
+@pytest.mark.parametrize("method", ["build", "add"])
+def test_points_are_copied_and_float32_stays_float32(method):
     points = vectors(10).astype(np.float32)
-    index = index_of(points)
+    index = HyperplaneLSH(D, 12, 1)
+    getattr(index, method)(points)
     kept = points.copy()
     points[:] = 0
     assert index.to_arrays()["points"].dtype == np.float32
@@ -331,12 +333,20 @@ def test_an_empty_index_can_be_saved_and_filled_later():
 
 def test_what_is_handed_out_cannot_change_the_index():
     index = index_of(vectors(6))
-    expected = index.codes
+    expected, scores = index.codes, index.query(vectors(6), 3).scores
     index.codes[:] = 0
     for array in index.to_arrays().values():
         array[...] = 0
     np.testing.assert_array_equal(index.codes, expected)
     np.testing.assert_array_equal(index.encode(vectors(6)), expected)
+    np.testing.assert_array_equal(index.query(vectors(6), 3).scores, scores)
+
+
+def test_the_saved_hyperplanes_are_used_whatever_numpy_draws_from_the_seed():
+    arrays = index_of(vectors(6)).to_arrays()
+    arrays["planes"] = -arrays["planes"]
+    loaded = HyperplaneLSH.from_arrays({**arrays, "codes": arrays["codes"] ^ np.uint64(2**12 - 1)})
+    np.testing.assert_array_equal(loaded.encode(vectors(6)), loaded.codes)
 
 
 @pytest.mark.parametrize(

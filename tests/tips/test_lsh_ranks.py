@@ -99,6 +99,10 @@ def test_recall_at_k_is_the_share_of_the_true_k_nearest():
     assert report.candidates == 20
 
 
+def test_ties_do_not_raise_the_recall_above_one():
+    assert rank_report([[1, 1, 1], [1, 4, 5]], k=2).recall == 0.75
+
+
 def test_one_query_has_no_standard_error():
     assert math.isnan(rank_report([[3]]).mean_rank_error)
 

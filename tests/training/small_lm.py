@@ -43,10 +43,14 @@ def write_text(path, count, seed):
     return path
 
 
+def vocabulary(counts=None):
+    return Vocabulary(WORDS, eos="<eos>", counts=counts)
+
+
 def data(train=100, dev=60):
-    """100 sentences of 5 to 6 tokens to train on."""
-    vocabulary = Vocabulary.from_words(WORDS, eos="<eos>")
-    return LmData(vocabulary, {"train": text(train, 1), "dev": text(dev, 2)}, 0)
+    """100 sentences of 5 to 6 tokens to train on; counts as if ids followed frequency."""
+    words = vocabulary(list(range(3 * len(WORDS), 2 * len(WORDS), -1)))
+    return LmData(words, {"train": text(train, 1), "dev": text(dev, 2)}, 0)
 
 
 def config(**settings):

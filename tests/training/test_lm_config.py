@@ -139,7 +139,7 @@ def test_settings_that_contradict_each_other_are_refused(settings, message):
 
 @pytest.mark.parametrize("text", ["", "a", "5,5", "9,3", "0,4", "-3", "1.5", "3,,5", "²"])
 def test_cut_offs_that_are_no_rising_ids_are_refused(text):
-    with pytest.raises(ConfigError, match="^cutoffs: expected"):
+    with pytest.raises(ConfigError, match=r"^cutoffs: expected"):
         LmConfig(softmax="adaptive", cutoffs=text).checked()
 
 

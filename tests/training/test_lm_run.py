@@ -84,6 +84,19 @@ def test_the_model_file_holds_the_best_epoch_and_not_the_last(tmp_path):
         np.testing.assert_array_equal(best[name], value)
 
 
+@pytest.mark.parametrize("rule", ["plain", "stratified"])
+def test_the_log_calls_a_loss_that_is_no_likelihood_a_loss(tmp_path, rule):
+    settings = config(softmax="importance", samples=1, rule=rule, epochs=4, lr=1.0)
+    _, at = train(tmp_path, settings)
+    for entry in at.history:
+        assert "train_perplexity" not in entry
+        assert math.isfinite(entry["train_loss"])
+        assert math.isfinite(entry["dev_perplexity"])
+        assert ("negative_losses" in entry) == (rule == "plain")
+    if rule == "plain":
+        assert 0 < at.history[-1]["negative_losses"] < at.history[-1]["tokens"]
+
+
 def test_a_finished_run_is_not_trained_on(tmp_path):
     run, _ = train(tmp_path, config())
     again, _ = train(tmp_path, config(), resume=True)
@@ -117,6 +130,11 @@ def test_an_interrupted_run_ends_with_the_same_bits_for_every_trainer(tmp_path, 
         {"schedule": "plateau", "patience": 1},
         {"tie": True, "embed": 3, "augmented_gamma": 0.5},
         {"clip": 0.0, "layers": 1},
+        {"softmax": "importance", "samples": 6, "rule": "plain", "layers": 1},
+        {"softmax": "nce", "samples": 5, "normaliser": True, "share": "batch", "layers": 1},
+        {"softmax": "negative-sampling", "samples": 5, "tie": True, "layers": 1},
+        {"softmax": "adaptive", "cutoffs": "4,8", "layers": 1},
+        {"softmax": "class-factored", "classes": 3, "assignment": "random", "layers": 1},
     ],
     ids=str,
 )
@@ -430,7 +448,19 @@ def files_of(folder):
     )
 
 
-@pytest.mark.parametrize("kind", [{}, {"tie": True, "k1": 5, "k2": 9, "batch_size": 5}], ids=str)
+KINDS = [
+    {},
+    {"tie": True, "k1": 5, "k2": 9, "batch_size": 5},
+    {"softmax": "importance", "samples": 6},
+    {"softmax": "importance", "samples": 6, "tie": True, "share": "time", "rule": "forced"},
+    {"softmax": "nce", "samples": 4, "tie": True, "embed": 3, "normaliser": True},
+    {"softmax": "negative-sampling", "samples": 4, "share": "none", "batch_size": 5},
+    {"softmax": "adaptive", "cutoffs": "3,7", "tie": True},
+    {"softmax": "class-factored"},
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_two_processes_compute_what_one_would(tmp_path, kind):
     settings = {"trainer": "adam", "lr": 0.01, **kind}
     two_processes(tmp_path / "two", settings)
@@ -440,7 +470,9 @@ def test_two_processes_compute_what_one_would(tmp_path, kind):
         np.testing.assert_allclose(best_of_two[name], value, atol=1e-4)
     for name in ("epoch", "update", "lr", "tokens"):
         assert [e[name] for e in two] == [e[name] for e in one]
-    for name in ("train_perplexity", "dev_perplexity"):
+    losses = {"train_perplexity", "train_loss", "dev_perplexity"} & set(one[0])
+    assert len(losses) == 2
+    for name in losses:
         np.testing.assert_allclose([e[name] for e in two], [e[name] for e in one], rtol=1e-4)
 
 

@@ -12,10 +12,13 @@ What happens to the target w, whose own term decides whether the loss is bounded
 
 "stratified" counts the target exactly and samples the rest: unbiased for Z, never below 0, and
 the default.  Z^_{-w} is the sum without the draws that are w.  In "forced" a word counts once,
-however often it was drawn, s~_v = s_v - log(1 - (1 - Q(v))^m): too heavy a target until m is well
-above 1/Q(w).  The *loss* of all is biased, of "plain" and "tilted" by -(sum_w P^2/Q - 1) / 2m +
-O(1/m^2), of "stratified" by -(sum_{v != w} P^2/Q - (1 - P(w))^2) / 2m + O(1/m^2), and none is a
-likelihood: report the full softmax.
+however often it was drawn, s~_v = s_v - log(1 - (1 - Q(v))^m).
+
+The *loss* of all is biased, of "plain" and "tilted" by -(sum_w P^2/Q - 1) / 2m + O(1/m^2), of
+"stratified" by -(sum_{v != w} P^2/Q - (1 - P(w))^2) / 2m + O(1/m^2), of "forced" most of all,
+until m is well above 1/Q(w); and none is a likelihood: report the full softmax.  Yet where s is
+log P and w ~ P, "forced" has a mean gradient of 0 at m = 1 and hardly any at other m, since
+P(v)/(1 - (1 - Q(v))^m) are then the odds of v in S to be the target; the other rules drift away.
 
 Note: Tips in Training / Softmax Approximations by Sampling (T21)
 Note: Implementation Details / Importance Sampling (T36, T37, T38)

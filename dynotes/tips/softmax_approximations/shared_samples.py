@@ -41,10 +41,14 @@ class Draw(NamedTuple):
 
     def columns(self, which: slice) -> Draw:
         """What the positions of some of the B columns see."""
-        sets = (self.words, self.counts, self.log_q)
-        if self.words.shape[1] > 1:
-            sets = tuple(a[:, which] for a in sets)
-        return Draw(*sets, self.target_log_q[:, which], self.samples)
+        sets = which if self.words.shape[1] > 1 else slice(None)
+        return Draw(
+            self.words[:, sets],
+            self.counts[:, sets],
+            self.log_q[:, sets],
+            self.target_log_q[:, which],
+            self.samples,
+        )
 
     @property
     def log_expected(self) -> np.ndarray:

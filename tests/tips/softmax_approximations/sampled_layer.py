@@ -2,12 +2,31 @@
 
 import dynet as dy
 import numpy as np
+import pytest
 
 from dynotes.graph.arrays import feed, parameter_array
+from dynotes.tips.softmax_approximations.importance_sampling import importance_sampling_loss
+from dynotes.tips.softmax_approximations.nce import contrastive_loss
+from dynotes.tips.softmax_approximations.noise import NoiseDistribution
 from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
-from dynotes.tips.softmax_approximations.shared_samples import Draw
+from dynotes.tips.softmax_approximations.shared_samples import Draw, NoiseSampler
 from tests.helpers import set_value
 from tests.reference import sampling as ref
+
+RULES = ref.RULES
+# (scores, noise, target): V = 3 .. 5, targets that the noise likes and hardly knows
+CASES = {
+    "V=3": ([0.4, -0.7, 1.1], [0.5, 0.3, 0.2], 2),
+    "V=4": ([1.9, 0.2, -1.3, 0.5], [0.1, 0.2, 0.3, 0.4], 0),
+    "V=5": ([0.1, 0.3, -0.4, 2.0, -2.0], [0.4, 0.3, 0.2, 0.07, 0.03], 4),
+}
+CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+RULE = pytest.mark.parametrize("rule", RULES)
+
+
+def noise_of(rule, q, target):
+    """What a rule draws from."""
+    return np.array(ref.tilted(q, [target], 0.3) if rule == "tilted" else q)
 
 
 def layer(n_words, *, seed=0, **spec):
@@ -107,3 +126,41 @@ def descend(table, build, curvature, steps):
         value = parameter_array(table).astype(float)
         _, gradient = gradients(build(), table)
         set_value(table, value - gradient.reshape(value.shape) / curvature(value))
+
+
+def graph_loss(rule, scores, q, target, m, by_time=False, **options):
+    """Loss of every draw, with what made it: (loss, layer, drawn, probabilities, collection)."""
+    pc, out = layer_with_scores(scores)
+    draw, targets, drawn, p = all_draws(q, m, target, by_time)
+    loss = importance_sampling_loss(out, nowhere(targets.size), targets, draw, rule=rule, **options)
+    return loss, out, drawn, p, pc
+
+
+def deltas(scores, q, k):
+    """s - log kQ."""
+    return np.asarray(scores) - np.log(k * np.asarray(q))
+
+
+def normalised_loss(scores, q, k, target):
+    """Expected loss with P = softmax(s), by contrastive_loss: (loss, collection, parameter)."""
+    pc = dy.ParameterCollection()
+    s = pc.add_parameters((len(scores),), init=np.asarray(scores, float))
+    kq = k * np.asarray(q)
+    delta = dy.log_softmax(s) - feed(np.log(kq))
+    return contrastive_loss(delta[target], delta, kq), pc, s
+
+
+def segment(share, *, tilt=0.0, samples=5, shape=(2, 3), seed=4, noise=None, **spec):
+    """A layer of nine words and a segment: (collection, layer, values of h, targets, draw)."""
+    pc, out = layer(9, **spec)
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 9, shape)
+    noise = NoiseDistribution.log_uniform(9) if noise is None else noise
+    draw = NoiseSampler(noise, samples=samples, share=share, tilt=tilt).draw(targets, rng)
+    return pc, out, hidden(4, targets.size), targets, draw
+
+
+def words_at(draw, t, b):
+    """The m words that a position sees."""
+    group = (t if draw.words.shape[0] > 1 else 0, b if draw.words.shape[1] > 1 else 0)
+    return tuple(np.repeat(draw.words[group], draw.counts[group]).tolist())

@@ -7,37 +7,30 @@ import numpy as np
 import pytest
 
 from dynotes.graph.arrays import feed, parameter_array, read
-from dynotes.tips.softmax_approximations.nce import bias_start, contrastive_loss, nce_loss
+from dynotes.tips.softmax_approximations.nce import contrastive_loss, nce_loss
 from dynotes.tips.softmax_approximations.noise import NoiseDistribution
 from dynotes.tips.softmax_approximations.shared_samples import NoiseSampler
 from tests.helpers import assert_gradients, asymmetric
 from tests.reference import sampling as ref
 from tests.reference.distributions import softmax
 from tests.tips.softmax_approximations.sampled_layer import (
+    CASE,
+    CASES,
     all_draws,
     all_words,
-    descend,
+    deltas,
     gradients,
     hidden,
-    layer,
     layer_with_scores,
+    normalised_loss,
     nowhere,
     scores_of,
+    segment,
     weighted,
+    words_at,
 )
 
 SHARES = ("all", "batch", "time", "none")
-CASES = {
-    "V=3": ([0.4, -0.7, 1.1], [0.5, 0.3, 0.2], 2),
-    "V=4": ([-1.9, 0.2, -1.3, 0.5], [0.1, 0.2, 0.3, 0.4], 0),
-    "V=5": ([-1.1, -2.0, -0.4, 2.0, -2.0], [0.4, 0.3, 0.2, 0.07, 0.03], 4),
-}
-CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-
-
-def deltas(scores, q, k):
-    """s - log kQ."""
-    return np.asarray(scores) - np.log(k * np.asarray(q))
 
 
 def log_normaliser_of(out, h):
@@ -92,15 +85,6 @@ def test_every_word_counted_as_often_as_expected_gives_the_expected_loss(case, k
     assert pc.parameter_count() > 0
 
 
-def normalised_loss(scores, q, k, target):
-    """Expected loss with P = softmax(s), by contrastive_loss: (loss, collection, parameter)."""
-    pc = dy.ParameterCollection()
-    s = pc.add_parameters((len(scores),), init=np.asarray(scores, float))
-    kq = k * np.asarray(q)
-    delta = dy.log_softmax(s) - feed(np.log(kq))
-    return contrastive_loss(delta[target], delta, kq), pc, s
-
-
 @pytest.mark.parametrize("k", [1, 7, 1000])
 @CASE
 def test_the_gradient_formula_holds_for_a_normalised_model_too(case, k):
@@ -125,143 +109,7 @@ def test_a_noise_word_that_is_the_target_stays():
     assert pc.parameter_count() > 0
 
 
-# --- distance to maximum likelihood --------------------------------------------------------------
-
-WIDE = np.random.default_rng(5).normal(size=50)
-KS = (10, 100, 1000, 10_000)
-# of other random scores and noise over V = 50: what to be near to
-CATALOGUE = {True: (1.35e-1, 2.1e-2, 2.3e-3, 2.4e-4), False: (2.2e-1, 4.3e-2, 5.1e-3, 5.2e-4)}
-
-
-def wide_problem(normalised):
-    """Scores with Z = 1, a skewed noise distribution and a target for V = 50."""
-    q = np.random.default_rng(6).dirichlet(np.full(50, 3.0))
-    scores = WIDE if normalised else WIDE - math.log(ref.partition(WIDE))
-    return scores, q, 7
-
-
-def distance(found, exact):
-    return np.linalg.norm(found - exact) / np.linalg.norm(exact)
-
-
-def distances(normalised):
-    """||g - g_MLE|| / ||g_MLE|| at every k, by numpy and through the graph."""
-    scores, q, target = wide_problem(normalised)
-    exact = ref.exact_gradient(scores, target)
-    by_numpy = [distance(ref.nce_gradient(scores, target, k * q, normalised), exact) for k in KS]
-    by_graph = []
-    for k in KS:
-        dy.renew_cg()
-        if normalised:
-            loss, pc, table = normalised_loss(scores, q, k, target)
-        else:
-            pc, out = layer_with_scores(scores)
-            loss = nce_loss(out, nowhere(1), [[target]], all_words(q, k, [[target]]))
-            table = out.b
-        by_graph.append(distance(gradients(loss, table)[1], exact))
-        assert pc.parameter_count() > 0
-    return by_numpy, by_graph
-
-
-@pytest.mark.parametrize("normalised", [True, False])
-def test_the_distance_to_the_likelihoods_gradient_falls_as_one_over_k(normalised):
-    by_numpy, by_graph = distances(normalised)
-    for found in (by_numpy, by_graph):
-        assert found[2] / found[3] == pytest.approx(10, rel=0.03)
-        assert found[1] / found[2] == pytest.approx(10, rel=0.3)
-        ratio = np.array(found) / CATALOGUE[normalised]
-        assert (ratio > 1 / 4).all()
-        assert (ratio < 4).all()
-    np.testing.assert_allclose(by_graph, by_numpy, rtol=2e-3, atol=3e-6)
-
-
-def test_the_limit_with_z_fixed_is_the_gradient_of_minus_s_plus_the_sum_of_exp_s():
-    _, q, target = wide_problem(True)
-    pc, out = layer_with_scores(WIDE)  # sum exp s is far from 1
-    limit = np.exp(WIDE) - ref.one_hot(50, target)
-    errors = []
-    for k in (10**5, 10**6):
-        dy.renew_cg()
-        loss = nce_loss(out, nowhere(1), [[target]], all_words(q, k, [[target]]))
-        errors.append(np.linalg.norm(gradients(loss, out.b)[1] - limit) / np.linalg.norm(limit))
-    assert errors[0] / errors[1] == pytest.approx(10, rel=0.05)
-    assert errors[1] < 1e-3
-    assert np.linalg.norm(limit - ref.exact_gradient(WIDE, target)) > 1
-    assert pc.parameter_count() > 0
-
-
-# --- the optimum ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("k", [2, 25])
-def test_a_tabular_model_at_its_optimum_has_the_data_distribution_and_sums_to_one(k):
-    rng = np.random.default_rng(8)
-    data, q = rng.dirichlet(np.ones(8)), rng.dirichlet(np.full(8, 3.0))
-    pc, out = layer_with_scores(np.full(8, bias_start(8)))
-    targets = np.arange(8)[None]
-    draw = all_words(q, k, targets)
-
-    def curvature(value):
-        sigmoid = 1 / (1 + np.exp(-deltas(value.ravel(), q, k)))
-        return ((data + k * q) * sigmoid * (1 - sigmoid)).reshape(value.shape)
-
-    def build():
-        return weighted(nce_loss(out, nowhere(8), targets, draw), data)
-
-    descend(out.b, build, curvature, 12)
-    found = np.exp(parameter_array(out.b).ravel().astype(float))
-    np.testing.assert_allclose(found, data, rtol=0.02)
-    assert found.sum() == pytest.approx(1, abs=0.02)
-    dy.renew_cg()
-    assert read(out.log_partition(nowhere(1)))[0, 0] == pytest.approx(0, abs=0.02)
-    assert pc.parameter_count() > 0
-
-
-def test_real_noise_trains_a_tabular_model_to_the_data_distribution():
-    data = np.array([0.35, 0.25, 0.2, 0.12, 0.08])
-    pc, out = layer_with_scores(np.full(5, bias_start(5)))
-    trainer = dy.AdamTrainer(pc, alpha=0.05)
-    sampler = NoiseSampler(NoiseDistribution([1, 2, 3, 2, 1]), samples=5, share="time")
-    rng, average = np.random.default_rng(9), np.zeros(5)
-    for step in range(250):
-        dy.renew_cg()
-        targets = rng.choice(5, p=data, size=(1, 256))
-        loss = nce_loss(out, nowhere(256), targets, sampler.draw(targets, rng))
-        gradients(dy.sum_batches(loss) / 256.0)
-        trainer.update()
-        if step == 150:
-            trainer.learning_rate = 0.01
-        if step >= 200:
-            average += parameter_array(out.b).ravel() / 50
-    np.testing.assert_allclose(np.exp(average), data, rtol=0.05)
-    assert np.exp(average).sum() == pytest.approx(1, abs=0.02)
-
-
-def test_the_bias_starts_where_the_model_is_uniform_with_z_one():
-    assert bias_start(50) == pytest.approx(-math.log(50))
-    pc, out = layer_with_scores(np.full(50, bias_start(50)))
-    assert read(out.log_partition(nowhere(1)))[0, 0] == pytest.approx(0, abs=1e-5)
-    assert pc.parameter_count() > 0
-    with pytest.raises(ValueError, match="n_words: expected 1 to"):
-        bias_start(0)
-
-
 # --- learned normaliser, sharing, gradients ------------------------------------------------------
-
-
-def segment(share, samples=5, shape=(2, 3), seed=4, **spec):
-    """(collection, layer, h values, targets, draw) of a small segment."""
-    pc, out = layer(9, **spec)
-    rng = np.random.default_rng(seed)
-    targets = rng.integers(0, 9, shape)
-    noise = NoiseDistribution.log_uniform(9)
-    return (
-        pc,
-        out,
-        hidden(4, targets.size),
-        targets,
-        NoiseSampler(noise, samples=samples, share=share).draw(targets, rng),
-    )
 
 
 @pytest.mark.parametrize("spec", [{}, {"normaliser": True}, {"n_embed": 3}], ids=str)
@@ -273,8 +121,7 @@ def test_every_position_has_the_loss_of_its_own_words(share, shape, spec):
     q = NoiseDistribution.log_uniform(9).probabilities
     expected = []
     for i, (t, b) in enumerate(np.ndindex(*shape)):
-        group = (t if draw.words.shape[0] > 1 else 0, b if draw.words.shape[1] > 1 else 0)
-        words = np.repeat(draw.words[group], draw.counts[group])
+        words = words_at(draw, t, b)
         delta = deltas(scores_of(out, h)[:, i] - log_z[i], q, 5)
         expected.append(ref.contrast(delta, targets[t, b], words))
     found = read(nce_loss(out, feed(h, batched=True), targets, draw))

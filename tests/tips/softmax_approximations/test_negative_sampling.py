@@ -15,10 +15,10 @@ from dynotes.tips.softmax_approximations.negative_sampling import (
 )
 from dynotes.tips.softmax_approximations.noise import NoiseDistribution
 from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
-from dynotes.tips.softmax_approximations.shared_samples import NoiseSampler
 from tests.helpers import assert_gradients, asymmetric, set_value
 from tests.reference import sampling as ref
 from tests.tips.softmax_approximations.sampled_layer import (
+    CASE,
     all_draws,
     all_words,
     descend,
@@ -29,26 +29,12 @@ from tests.tips.softmax_approximations.sampled_layer import (
     layer_with_scores,
     nowhere,
     scores_of,
+    segment,
     weighted,
+    words_at,
 )
 
 SHARES = ("all", "batch", "time", "none")
-CASES = {
-    "V=3": ([0.4, -0.7, 1.1], [0.5, 0.3, 0.2], 2),
-    "V=4": ([-1.9, 0.2, -1.3, 0.5], [0.1, 0.2, 0.3, 0.4], 0),
-    "V=5": ([-1.1, -2.0, -0.4, 2.0, -2.0], [0.4, 0.3, 0.2, 0.07, 0.03], 4),
-}
-CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-
-
-def segment(share, samples=5, shape=(2, 3), seed=4, noise=None, **spec):
-    """(collection, layer, h values, targets, draw) of a small segment."""
-    pc, out = layer(9, **spec)
-    rng = np.random.default_rng(seed)
-    targets = rng.integers(0, 9, shape)
-    noise = NoiseDistribution.log_uniform(9) if noise is None else noise
-    draw = NoiseSampler(noise, samples=samples, share=share).draw(targets, rng)
-    return pc, out, hidden(4, targets.size), targets, draw
 
 
 # --- every draw ----------------------------------------------------------------------------------
@@ -89,8 +75,7 @@ def test_every_position_has_the_loss_of_its_own_words(share):
     _, out, h, targets, draw = segment(share, n_embed=3)
     expected = []
     for s, (t, b) in zip(scores_of(out, h).T, np.ndindex(2, 3)):
-        group = (t if draw.words.shape[0] > 1 else 0, b if draw.words.shape[1] > 1 else 0)
-        words = np.repeat(draw.words[group], draw.counts[group])
+        words = words_at(draw, t, b)
         expected.append(ref.contrast(s, targets[t, b], words))
     found = read(negative_sampling_loss(out, feed(h, batched=True), targets, draw))
     np.testing.assert_allclose(found[0], expected, rtol=1e-5)
