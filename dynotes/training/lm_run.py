@@ -72,6 +72,7 @@ class LmRun:
         self.config, self.data, self.folder = config, data, folder
         self.say, self.progress = say, progress
         self.owned: OwnedLm = new_model(config, len(data.vocabulary), data.vocabulary.counts)
+        self.objective = Objective(config, data.vocabulary.counts)
         self.trainer = make_trainer(config, self.owned.pc)
         self.schedule = make_schedule(config)
         self.stopping = EarlyStopping(config.patience or 10**6)
@@ -111,6 +112,7 @@ class LmRun:
             rank=self.workers.rank,
             gradients=gradients,
             vocabulary=self.data.vocabulary,
+            objective=self.objective,
         )
         self._fresh_state()
         if resume:
@@ -232,13 +234,13 @@ class LmRun:
             best = " (best)" if at.best_epoch == at.epoch else ""
             self.say(
                 f"epoch {at.epoch}/{at.epochs}  lr {entry['lr']:.4g}  "
-                f"{_shown(nats, tokens, self.stepper.objective)}  dev {dev:.2f}{best}  "
+                f"{_shown(nats, tokens, self.objective)}  dev {dev:.2f}{best}  "
                 f"{entry['tokens_per_second']:.0f} tokens/s  {at.train_seconds:.0f} s"
             )
 
     def _train_entry(self, nats: float, tokens: int, negative: int) -> dict[str, Any]:
         """What the log says of the training loss; a perplexity only where it is one."""
-        objective = self.stepper.objective
+        objective = self.objective
         if objective.is_likelihood:
             return {"train_perplexity": perplexity(nats, tokens)}
         entry: dict[str, Any] = {"train_loss": nats / tokens}
@@ -340,7 +342,7 @@ class LmRun:
             at = self.at
             whole = len(self.data.texts["train"].ids)
             done = int(whole * at.window / len(plan))
-            text = _shown(at.nats, max(at.tokens, 1), self.stepper.objective)
+            text = _shown(at.nats, max(at.tokens, 1), self.objective)
             self.progress(at.epoch + 1, done, whole, text)
 
     def _interrupt(self, *_: Any) -> None:

@@ -55,8 +55,8 @@ class LmStepper:
         config: the settings.
         rank: this worker's number.
         gradients: what adds up the gradients of the workers; None with one process.
-        vocabulary: needed for config.unknown_alpha (its counts and its unknown word) and by a
-            softmax that samples (its counts).
+        vocabulary: needed for config.unknown_alpha (its counts and its unknown word).
+        objective: the loss; None is that of the settings, by the counts of the vocabulary.
 
     Raises:
         ValueError: config.unknown_alpha, and a vocabulary without counts or unknown word.
@@ -72,6 +72,7 @@ class LmStepper:
         rank: int = 0,
         gradients: Optional[GradientSum] = None,
         vocabulary: Optional[Vocabulary] = None,
+        objective: Optional[Objective] = None,
     ) -> None:
         self.model, self.trainer, self.columns, self.config = model, trainer, columns, config
         self.rank, self._gradients = rank, gradients
@@ -87,7 +88,7 @@ class LmStepper:
         self._counts, self._unk_id = None, None
         if vocabulary is not None:
             self._counts, self._unk_id = vocabulary.counts, vocabulary.unk_id
-        self.objective = Objective(config, self._counts)
+        self.objective = objective or Objective(config, self._counts)
         if config.unknown_alpha and (self._counts is None or self._unk_id is None):
             raise ValueError("unknown_alpha: the vocabulary has no counts or no unknown word")
 

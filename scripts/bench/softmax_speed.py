@@ -78,7 +78,10 @@ def settings(options: Mapping[str, Any]) -> list[tuple[str, int]]:
 def sides_of(
     task: Mapping[str, Any], part: str, cores: int, options: Mapping[str, Any]
 ) -> list[Side]:
-    """Ours, PyTorch, ours with every other engine, and on one core ours with a full softmax."""
+    """Ours, PyTorch, ours with every other engine; on one core, ours with a full softmax as well.
+
+    On several cores the other engines also run with threads of their own.
+    """
     ours = {**task, "part": part, "softmax": "adaptive", "processes": cores}
     peer = {**task, "part": part, "threads": cores, "embedding": options["torch_embedding"]}
     heap = KEPT_HEAP if options["torch_heap"] == "kept" else {}
@@ -88,6 +91,9 @@ def sides_of(
     ]
     for n, python in enumerate(options["engines"], 1):
         sides.append(Side(f"engine {n}", python, "softmax_ours.py", ours))
+        if cores > 1:
+            alone = {**ours, "processes": 1}
+            sides.append(Side(f"engine {n}, threads", python, "softmax_ours.py", alone, cores))
     if cores == 1:
         full = {**ours, "softmax": "full", "warm_up": FULL_WINDOWS}
         sides.append(Side(FULL, options["python"], "softmax_ours.py", full))
@@ -109,6 +115,7 @@ def row_of(
         "ratio_low": round(min(by_round), 4),
         "ratio_high": round(max(by_round), 4),
         "cpu_ratio": median(ratios(ours, peer, "cpu_seconds"), 4),
+        "sum_share": median([r["sum_seconds"] / r["seconds"] for r in ours], 4),
         "times_full": None if full is None else median(ratios(ours, full), 2),
         "loss_first": mine[0],
         "difference_first": difference(mine[0], theirs[0]),
@@ -122,7 +129,7 @@ def as_table(rows: Sequence[Result]) -> str:
     """The rows for a reader: ratios above 1 mean that ours is the faster."""
     head = (
         "part, cores, engine", "tokens/s", "torch's", "ratio", "low-high", "by CPU time",
-        "times our full softmax", "loss 1", "differs", "loss k", "differs", "k",
+        "summing", "times our full softmax", "loss 1", "differs", "loss k", "differs", "k",
     )  # fmt: skip
     return table(head, [_cells(row) for row in rows])
 
@@ -135,6 +142,7 @@ def _cells(row: Result) -> tuple[str, ...]:
         f"{row['ratio']:.2f}",
         f"{row['ratio_low']:.2f}-{row['ratio_high']:.2f}",
         f"{row['cpu_ratio']:.2f}",
+        f"{100 * row['sum_share']:.1f}%",
         "" if row["times_full"] is None else f"{row['times_full']:.1f}",
         f"{row['loss_first']:.4f}",
         f"{row['difference_first']:.0e}",

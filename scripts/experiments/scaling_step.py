@@ -7,19 +7,17 @@
     seconds, seed              to time, about; of text and parameters
 
 The last line of stdout is JSON: step_seconds (median), steps, graph_mb, parameters_mb.  graph_mb is
-how much resident memory grows from the first step on: DyNet's pools for the values and gradients of
-one graph, which grow by blocks of 16 MB.  Parameters and their gradients, whose pages have all been
-written to before, are not in it.
+what the values of one graph take, from the address of its first to that of its last node; their
+gradients take up to as much again.  Parameters are not in it, but the copies that a graph makes of
+the parameters it uses are.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,6 @@ import numpy as np
 from dynotes import runtime
 
 WARM_UP = 3
-SMALL_GRAPH = 50_000  # floats, within the pools that the engine starts with
 WINDOWS = 40
 MAX_COUNT = 1e9
 
@@ -42,10 +39,9 @@ def stepper_of(task: dict[str, Any]) -> Any:
     import dynet as dy
 
     from dynotes.corpora.bptt import columns
-    from dynotes.corpora.vocabulary import Vocabulary
     from dynotes.language_models.lstm_lm import LstmLm
     from dynotes.training.lm_config import READS, LmConfig
-    from dynotes.training.lm_objective import output_spec
+    from dynotes.training.lm_objective import Objective, output_spec
     from dynotes.training.lm_step import LmStepper
     from dynotes.training.trainers import make_trainer
 
@@ -73,37 +69,46 @@ def stepper_of(task: dict[str, Any]) -> Any:
     rng = np.random.default_rng(task["seed"])
     size = WINDOWS * config.batch_size * config.k1
     ids = rng.choice(words, size, p=counts / counts.sum()).astype(np.int32)
-    vocabulary = Vocabulary(map(str, range(words)), counts=counts.tolist())
     stepper = LmStepper(
         model,
         make_trainer(config, pc),
         columns(ids, config.batch_size, 0),
         config,
-        vocabulary=vocabulary,
+        objective=Objective(config, counts),
     )
     stepper.pc = pc  # DyNet frees the parameters with their collection
     return stepper
 
 
-def write_all_gradients(stepper: Any) -> None:
-    """Add 0 to the gradient of every row of every table, so that its memory is resident."""
+def graph_mb(stepper: Any, window: Any) -> float:
+    """Memory of the values of one step's graph, whose pool must have grown before."""
     import dynet as dy
 
-    for table in stepper.pc.lookup_parameters_list():
-        rows, *shape = table.shape()
-        chunk = max(1, SMALL_GRAPH // int(np.prod(shape)))
-        for first in range(0, rows, chunk):
-            dy.renew_cg()
-            x = dy.lookup_batch(table, list(range(first, min(first + chunk, rows))))
-            (dy.sum_batches(dy.sum_elems(x)) * 0.0).backward()
-            stepper.trainer.update()
+    rows = stepper.columns.rows(window.start, window.stop)
+    draw = stepper.objective.draw(rows.targets, np.random.default_rng(1))
     dy.renew_cg()
+    first = dy.inputVector([0.5, 0.25])
+    first.forward()
+    segment = stepper.model.segment(rows.inputs, stepper.model.zero_state(rows.inputs.shape[1]))
+    last = dy.sum_batches(stepper.objective.loss(stepper.model, segment, rows.targets, draw))
+    last.forward()
+    return (address(last) - address(first)) / 2**20
 
 
-def resident_mb() -> float:
-    """Memory of this process at the moment."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def address(e: Any) -> int:
+    """Where the value of an evaluated Expression lies.
+
+    Raises:
+        RuntimeError: this process cannot see its memory, or the engine keeps values elsewhere.
+    """
+    from dynotes.training.process_memory import OwnMemory
+
+    memory, value = OwnMemory(), np.asarray(e.vec_value(), np.float32)
+    for _, word in memory.fields(e.tensor_value()):
+        found = memory.floats(word, value.size)
+        if found is not None and np.array_equal(found, value):
+            return word
+    raise RuntimeError("the memory of a graph can be seen on a CPU under Linux only")
 
 
 def measure(task: dict[str, Any]) -> dict[str, Any]:
@@ -113,8 +118,6 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     stepper = stepper_of(task)
     plan = list(windows(len(stepper.columns), task["steps"], task["steps"], "notes"))
     state, times = stepper.model.zero_state(task["batch"]), []
-    write_all_gradients(stepper)
-    before = resident_mb()
     while len(times) < WARM_UP + 3 or sum(times[WARM_UP:]) < task["seconds"]:
         window = plan[len(times) % len(plan)]
         began = time.perf_counter()
@@ -127,7 +130,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     return {
         "step_seconds": statistics.median(times[WARM_UP:]),
         "steps": len(times) - WARM_UP,
-        "graph_mb": resident_mb() - before,
+        "graph_mb": graph_mb(stepper, plan[0]),
         "parameters_mb": 4 * floats / 2**20,
     }
 
