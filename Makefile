@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= runs/lm
+# the trained vectors of exp-lsh-rank: a run of scripts/lm.py, and a text for it
+LSH_MODEL ?= runs/lsh-model
+LSH_TEXT ?= data/toy/test.txt
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -55,6 +58,16 @@ bench-lm: install  ## training tokens/s beside PyTorch on the same cores
 bench-workers: install  ## an epoch of Penn Treebank with one process, with summed gradients, with Hogwild
 	$(BIN)/python scripts/bench/lm.py --rounds 0 --hogwild --corpus ptb_lm
 
+.PHONY: bench-softmax
+bench-softmax: install  ## the adaptive softmax beside PyTorch's, alone and in a language model
+	test -n "$$DYNOTES_TORCH_PYTHON" || $(BIN)/python -c 'import torch' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python scripts/bench/softmax.py
+
+.PHONY: bench-clusters
+bench-clusters: install  ## predicted and measured time of cut-offs of the adaptive softmax
+	$(BIN)/python scripts/bench/softmax_clusters.py
+
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
 	PYTHON=$(BIN)/python sh scripts/build_dynet.sh
@@ -67,6 +80,19 @@ exp-lm-tied: install  ## 1x128 untied and tied, 10 epochs, Penn Treebank
 	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset tied-128 --tie --out runs/tied-128
 exp-lm-hour: install  ## the best found for one hour on two cores, Penn Treebank
 	$(BIN)/python scripts/lm.py train --corpus ptb_lm --preset hour --out runs/hour
+
+.PHONY: exp-softmax-bias exp-softmax-scaling exp-softmax-quality exp-lsh-rank
+exp-softmax-bias: install  ## what sampled softmax losses cost: bias of loss and gradient
+	$(BIN)/python scripts/experiments/softmax_bias.py --out runs/softmax-bias
+exp-softmax-scaling: install  ## time and memory of a step, 1,000 to a million words, every softmax
+	$(BIN)/python scripts/experiments/softmax_scaling.py --out runs/softmax-scaling
+exp-softmax-quality: install  ## perplexity against training time, every softmax, WikiText-2 (hours)
+	$(BIN)/python scripts/experiments/softmax_quality.py --out runs/softmax-quality
+exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn and trained vectors
+	test -e $(LSH_MODEL)/model.safetensors \
+		|| $(BIN)/python scripts/lm.py train --preset toy --out $(LSH_MODEL)
+	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
+		--out runs/lsh-rank
 
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs

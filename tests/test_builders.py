@@ -15,7 +15,10 @@ import dynotes
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.structures.adaptive_softmax import AdaptiveSoftmax
+from dynotes.structures.class_factored_softmax import ClassFactoredSoftmax
 from dynotes.tips.softmax_approximations.full_softmax import FullSoftmax
+from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
 from dynotes.tips.tied_embeddings import TiedEmbeddings, WordEmbeddings
 from dynotes.tips.variational_lstm import VariationalLSTM
 from dynotes.training.parameters import named_parameters, set_value
@@ -62,6 +65,15 @@ def tied_output(tied, steps, batch):
     return tied.nll(vectors(tied.n_hidden, steps * batch), words) + known
 
 
+def layer_output(layer, steps, batch):
+    return layer.nll(vectors(layer.n_hidden, steps * batch), ids(steps, batch))
+
+
+def sampled_output(output, steps, batch):
+    h = vectors(H, steps * batch)
+    return output.nll(h, ids(steps, batch)) + output.log_partition(h)
+
+
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -78,12 +90,54 @@ ROWS = {
     "TiedEmbeddings, projected": Row(
         TiedEmbeddings, {"n_words": V, "n_embed": E, "n_hidden": H, "bias": False}, tied_output
     ),
+    "SampledOutput": Row(
+        SampledOutput, {"n_words": V, "n_hidden": H, "shift": [0.5] * V}, sampled_output
+    ),
+    "SampledOutput, projected": Row(
+        SampledOutput,
+        {"n_words": V, "n_hidden": H, "n_embed": E, "normaliser": True},
+        sampled_output,
+    ),
+    "AdaptiveSoftmax": Row(
+        AdaptiveSoftmax, {"n_words": V, "n_hidden": H, "cutoffs": [2, 4], "div": 2.0}, layer_output
+    ),
+    "AdaptiveSoftmax, tied": Row(
+        AdaptiveSoftmax, {"n_words": V, "n_hidden": H, "cutoffs": [3], "tie": True}, tied_output
+    ),
+    "ClassFactoredSoftmax": Row(ClassFactoredSoftmax, {"n_words": V, "n_hidden": H}, layer_output),
+    "ClassFactoredSoftmax, random": Row(
+        ClassFactoredSoftmax,
+        {"n_words": V, "n_hidden": H, "classes": 2, "assignment": "random", "bias": False},
+        layer_output,
+    ),
     "LstmLm": Row(LstmLm, {"n_words": V, "n_embed": E, "n_hidden": H}, lm_output),
     "LstmLm, tied": Row(
         LstmLm, {"n_words": V, "n_embed": H, "n_hidden": H, "tie": True}, lm_output
     ),
     "LstmLm, projected": Row(
         LstmLm, {"n_words": V, "n_embed": E, "n_hidden": H, "layers": 1, "tie": True}, lm_output
+    ),
+    "LstmLm, sampled": Row(
+        LstmLm,
+        {"n_words": V, "n_embed": E, "n_hidden": H, "tie": True, "softmax": "sampled"},
+        lm_output,
+    ),
+    "LstmLm, adaptive": Row(
+        LstmLm,
+        {
+            "n_words": V,
+            "n_embed": H,
+            "n_hidden": H,
+            "tie": True,
+            "softmax": "adaptive",
+            "options": {"cutoffs": [2, 4], "div": 2.0},
+        },
+        lm_output,
+    ),
+    "LstmLm, class-factored": Row(
+        LstmLm,
+        {"n_words": V, "n_embed": E, "n_hidden": H, "softmax": "class-factored"},
+        lm_output,
     ),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
