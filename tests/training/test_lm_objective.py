@@ -92,12 +92,17 @@ def test_more_samples_than_words_are_refused(softmax):
         Objective(settings(softmax, samples=10), COUNTS)
 
 
-@pytest.mark.parametrize("softmax", [*SAMPLED, "adaptive"])
-def test_a_vocabulary_without_counts_is_refused_where_they_are_needed(softmax):
-    config = settings(softmax, **({"cutoffs": "auto"} if softmax == "adaptive" else {}))
+@pytest.mark.parametrize(
+    ("needs", "config"),
+    [
+        *((Objective, settings(softmax)) for softmax in SAMPLED),
+        (output_spec, settings("negative-sampling")),
+        (output_spec, settings("adaptive", cutoffs="auto")),
+    ],
+)
+def test_a_vocabulary_without_counts_is_refused_where_they_are_needed(needs, config):
     with pytest.raises(ConfigError, match="the vocabulary has no counts"):
-        Objective(config, None)
-        output_spec(config, None)
+        needs(config, None)
 
 
 def test_a_word_that_training_never_shows_counts_as_seen_once():
