@@ -97,6 +97,11 @@ class ClassFactoredSoftmax(Builder):
         self.a = self._pc.add_parameters((C,), init=0.0, name="a") if bias else None
         self.b = self._pc.add_lookup_parameters((C, S), init=0.0, name="b") if bias else None
 
+    @property
+    def started(self) -> list[dy.LookupParameters]:
+        """Tables whose start belongs to the layer: an initialiser should leave them alone."""
+        return [table for table in (self.W, self.b) if table is not None]
+
     def nll(self, h: dy.Expression, ids: Any) -> dy.Expression:
         """-log P(ids | h): (H,)xN and N ints (time-major) -> (1,)xN, in nats.
 

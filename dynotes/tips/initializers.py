@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import dynet as dy
 import numpy as np
@@ -258,6 +259,7 @@ def initialise(
     *,
     gates: Collection[dy.Parameters] = (),
     n_gates: int = 4,
+    keep: Collection[Any] = (),
 ) -> None:
     """Fill every parameter of a collection and of its sub-collections.
 
@@ -273,6 +275,7 @@ def initialise(
         gates: the parameters that stack n_gates matrices, for instance ``lstm.parameters()``; each
             gate is drawn by itself.  Vectors among them are treated as vectors.
         n_gates: how many gates are stacked.
+        keep: parameters and tables that stay as they are.
 
     Raises:
         ValueError: an unknown scheme, or gates that are not in the collection.
@@ -284,25 +287,17 @@ def initialise(
         raise ValueError(f"gates: {sorted(missing)} not in the collection {pc.name()}")
     if name == "dynet":
         return
-    parameters = pc.parameters_list()
+    kept = {p.name() for p in keep}
+    parameters = [p for p in pc.parameters_list() if p.name() not in kept]
     values = [
         _values(SCHEMES[name], scale, rng, p.shape(), n_gates if p.name() in stacked else 1)
         for p in parameters
     ]
     for p, value in zip(parameters, values):
         p.set_value(value)
-    for table in pc.lookup_parameters_list():
-        size = table.shape()[-1]
-        _fill(table, uniform(rng, table.shape(), scale or math.sqrt(3.0 / size)))
-
-
-def _fill(table: dy.LookupParameters, values: np.ndarray) -> None:
-    """Set a table; DyNet's ``init_from_array`` knows rows that are vectors only."""
-    if values.ndim <= 2:
-        table.init_from_array(values)
-        return
-    for i, row in enumerate(values):
-        table.init_row(i, row.ravel(order="F").tolist())
+    for table in (t for t in pc.lookup_parameters_list() if t.name() not in kept):
+        size = math.prod(table.shape()[1:])
+        table.init_from_array(uniform(rng, table.shape(), scale or math.sqrt(3.0 / size)))
 
 
 def _values(

@@ -12,6 +12,7 @@ import numpy as np
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.structures.class_factored_softmax import ClassFactoredSoftmax
 from dynotes.tips.initializers import initialise
 from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
 from dynotes.training.lm_config import ConfigError, LmConfig
@@ -96,12 +97,12 @@ def new_model(config: LmConfig, n_words: int, counts: Optional[np.ndarray] = Non
         }
     )
     gates = [w.wx for w in owned.model.weights] + [w.wh for w in owned.model.weights]
+    output, rng = owned.model.output, np.random.default_rng(config.seed)
+    keep = output.started if isinstance(output, (SampledOutput, ClassFactoredSoftmax)) else []
     try:
-        initialise(owned.pc, config.init, np.random.default_rng(config.seed), gates=gates)
+        initialise(owned.pc, config.init, rng, gates=gates, keep=keep)
     except ValueError as error:
         raise ConfigError(f"init: {error}") from None
-    if isinstance(owned.model.output, SampledOutput):
-        owned.model.output.start()
     return owned
 
 

@@ -343,6 +343,15 @@ def test_matrices_and_kernels_hold_the_draws_of_the_scheme_and_gates_one_draw_ea
         np.testing.assert_allclose(p.as_array(), gates, atol=1e-7)
 
 
+@pytest.mark.parametrize("scheme", ["uniform:0.3", "xavier"])
+def test_parameters_and_tables_that_are_kept_stay_as_they_are(model, scheme):
+    pc, parts = model
+    before = values(parts)
+    initialise(pc, scheme, rng(16), keep=[parts["matrix"], parts["table"]])
+    for name, old, new in zip(("matrix", "vector", "kernel", "table"), before, values(parts)):
+        assert np.array_equal(old, new) == (name in ("matrix", "table"))
+
+
 def test_dynet_leaves_everything_as_it_is(model):
     pc, parts = model
     before, generator = values(parts), rng(14)

@@ -117,6 +117,14 @@ def test_biases_start_where_each_loss_wants_them():
         np.testing.assert_allclose(parameter_array(owned.model.output.b), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("init", ["uniform:0.5", "xavier", "dynet"])
+def test_rows_of_classes_start_alike_under_every_scheme_and_their_biases_at_0(init):
+    owned = new_model(settings("class-factored", init=init), V, COUNTS)
+    assert not parameter_array(owned.model.output.b).any()
+    bound = math.sqrt(6 / (3 + 4))  # S + H
+    assert 0.8 * bound < np.abs(parameter_array(owned.model.output.W)).max() <= np.float32(bound)
+
+
 def test_negative_sampling_is_evaluated_with_log_kq_added():
     config = settings("negative-sampling")
     owned = new_model(config, V, COUNTS)

@@ -87,15 +87,13 @@ class SampledOutput(Builder):
         self.A = make.add_parameters((self.n_embed, hidden), name="A") if projects else None
         self.u = make.add_parameters((1, hidden), init=0.0, name="u") if normaliser else None
         self.z = make.add_parameters((1,), init=0.0, name="z") if normaliser else None
-        self.start()
-
-    def start(self) -> None:
-        """Set the biases and the log-normaliser to where they start."""
         if self.b is not None:
-            self.b.init_from_array(np.full((self.n_words, 1), self.spec["bias_start"]))
-        if self.u is not None and self.z is not None:
-            self.u.set_value(np.zeros((1, self.n_hidden)))
-            self.z.set_value(np.zeros(1))
+            self.b.init_from_array(np.full((self.n_words, 1), bias_start))
+
+    @property
+    def started(self) -> list[Any]:
+        """Parameters whose start belongs to the layer: an initialiser should leave them alone."""
+        return [p for p in (self.b, self.u, self.z) if p is not None]
 
     def embed(self, ids: Any) -> dy.Expression:
         """Rows of N ids, (N,) or (T, B) time-major -> (E,)xN: the input vectors of a tied model."""

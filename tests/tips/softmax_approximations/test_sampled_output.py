@@ -293,14 +293,10 @@ def test_a_new_layer_starts_with_small_rows_given_biases_and_normaliser_zero():
     assert out.A is None
 
 
-def test_start_sets_biases_and_normaliser_back_and_leaves_the_rows():
-    _, out = layer(V, normaliser=True, bias_start=0.5)
-    rows = parameter_array(out.L)
-    out.start()
-    np.testing.assert_array_equal(parameter_array(out.b), np.full((V, 1), 0.5))
-    assert not parameter_array(out.u).any()
-    assert not parameter_array(out.z).any()
-    np.testing.assert_array_equal(parameter_array(out.L), rows)
+def test_biases_and_normaliser_have_a_start_of_their_own_and_rows_have_not():
+    _, out = layer(V, normaliser=True)
+    assert out.started == [out.b, out.u, out.z]
+    assert layer(V, bias=False)[1].started == []
 
 
 def test_a_saved_layer_is_loaded_bit_for_bit(tmp_path):
