@@ -25,14 +25,7 @@ DEPTHS = (1, 10, 50, 200)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/lsh-rank"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the result; it must not hold one already.",
-)
+@report.out_option("runs/lsh-rank")
 @click.option(
     "--data",
     type=click.Choice(DATA),
@@ -142,7 +135,7 @@ def main(**options: Any) -> None:
             "run": str(folder),
             "seconds": round(time.perf_counter() - began, 1),
         }
-        settings = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+        settings = report.plain(options)
         report.write_json(folder, {**result, "settings": settings, "rows": rows})
     print_result(result)
 

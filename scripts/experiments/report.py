@@ -12,10 +12,13 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+import click
+
+from dynotes.command_line import FILE
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
 from dynotes.training.run_folder import finite
@@ -30,6 +33,23 @@ class Curve(NamedTuple):
     x: Sequence[float]
     y: Sequence[float]
     error: Optional[Sequence[float]] = None
+
+
+def out_option(default: str) -> Callable[[Any], Any]:
+    """The option --out of an experiment."""
+    return click.option(
+        "--out",
+        type=FILE,
+        default=Path(default),
+        show_default=True,
+        metavar="DIR",
+        help="Folder of the result; it must not hold one already.",
+    )
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a command as values for JSON."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
 
 
 def claim(folder: str | os.PathLike[str]) -> Path:

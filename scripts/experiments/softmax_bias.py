@@ -21,7 +21,7 @@ from typing import Any
 import click
 import report
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import clear_errors, print_result
 
 SAMPLES = (1, 2, 5, 20, 100, 500)
 K = (10, 100, 1000, 10_000)
@@ -50,14 +50,7 @@ def a_number(context: Any, option: Any, value: float) -> float:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/softmax-bias"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the result; it must not hold one already.",
-)
+@report.out_option("runs/softmax-bias")
 @click.option(
     "--words",
     type=click.IntRange(2, 500),
@@ -152,7 +145,7 @@ def main(**options: Any) -> None:
             "run": str(folder),
             "seconds": round(time.perf_counter() - began, 1),
         }
-        settings = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+        settings = report.plain(options)
         report.write_json(folder, {**result, "settings": settings, "rows": rows})
     print_result(result)
 

@@ -44,14 +44,7 @@ COLUMNS = (
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/softmax-quality"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the result and of the runs; it must not hold a result already.",
-)
+@report.out_option("runs/softmax-quality")
 @click.option(
     "--method",
     "methods",

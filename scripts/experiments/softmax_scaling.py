@@ -21,7 +21,7 @@ from typing import Any
 import click
 import report
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import Failure, clear_errors, print_result
 from dynotes.training.lm_config import SOFTMAXES
 
 HERE = Path(__file__).resolve().parent
@@ -34,14 +34,7 @@ COLUMNS = (
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/softmax-scaling"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the result; it must not hold one already.",
-)
+@report.out_option("runs/softmax-scaling")
 @click.option(
     "--softmax",
     "softmaxes",
@@ -134,7 +127,7 @@ def main(**options: Any) -> None:
         add_ratios(rows)
         report.write_rows(folder, rows, COLUMNS)
         draw(folder, rows)
-        settings = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+        settings = report.plain(options)
         result = {
             "task": "softmax-scaling",
             "ratios": {

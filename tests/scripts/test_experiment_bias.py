@@ -4,16 +4,15 @@ import csv
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tests.reference import sampling as ref
+from tests.scripts.experiment_script import FOLDER, module, run_script
 from tests.scripts.lm_script import environment, last_line
 
-FOLDER = Path(__file__).resolve().parents[2] / "scripts" / "experiments"
 SCRIPT = FOLDER / "softmax_bias.py"
 TINY = ["--words", "6", "--targets", "3", "--draws", "300", "--seeds", "2", "--seed", "3"]
 TINY += ["--samples", "1", "--samples", "2", "--samples", "40", "--k", "10", "--k", "1000"]
@@ -22,22 +21,7 @@ CONTRASTS = [f"{a}, {b}" for a in ("nce", "negative sampling") for b in ("normal
 
 
 def run(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT), *map(str, arguments)],
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def module(name):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return __import__(name)
-    finally:
-        sys.path.remove(str(FOLDER))
+    return run_script(folder, SCRIPT.name, *arguments)
 
 
 @pytest.fixture(scope="module")

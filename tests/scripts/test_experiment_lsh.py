@@ -1,6 +1,5 @@
 """The LSH experiment at work on a few points: what it writes, what it measures, what it refuses."""
 
-import csv
 import json
 import math
 import os
@@ -12,37 +11,17 @@ import pytest
 
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.training.lm_model import own, save_model
+from tests.scripts.experiment_script import FOLDER, module, run_script, table
 from tests.scripts.lm_script import environment, last_line, tree
 from tests.training.small_lm import ROOT, WORDS, write_text
 
-FOLDER = ROOT / "scripts" / "experiments"
 SCRIPT = FOLDER / "lsh_rank.py"
 TINY = ["--points", "40", "--dim", "6", "--queries", "5", "--seeds", "2"]
 TINY += ["--bits", "4", "--bits", "16", "--rerank", "1", "--rerank", "40"]
 
 
 def run(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT), *map(str, arguments)],
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def module(name):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return __import__(name)
-    finally:
-        sys.path.remove(str(FOLDER))
-
-
-def table(folder):
-    with open(folder / "table.tsv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    return run_script(folder, SCRIPT.name, *arguments)
 
 
 @pytest.fixture(scope="module")

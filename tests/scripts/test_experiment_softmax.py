@@ -1,41 +1,21 @@
 """The scaling and the quality experiment at work on very small models."""
 
-import csv
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.scripts.lm_script import environment, last_line, tree
-from tests.training.small_lm import ROOT
+from tests.scripts.experiment_script import run_script, table
+from tests.scripts.lm_script import last_line, tree
 
-FOLDER = ROOT / "scripts" / "experiments"
 SCALING = ["--hidden", 8, "--batch", 2, "--steps", 3, "--rounds", 1, "--seconds", 0.01]
 SCALING += ["--samples", 20, "--words", 30, "--words", 10000, "--words", 100000]
-
-
-def run(folder, script, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(FOLDER / script), *map(str, arguments)],
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def table(folder):
-    with open(folder / "table.tsv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def test_scaling_measures_every_point_and_leaves_out_a_full_softmax_that_is_too_large(tmp_path):
     out = tmp_path / "out"
     options = ["--softmax", "full", "--softmax", "nce", "--full-up-to", 30, *SCALING]
-    done = run(tmp_path, "softmax_scaling.py", *options, "--out", out)
+    done = run_script(tmp_path, "softmax_scaling.py", *options, "--out", out)
     assert done.returncode == 0, done.stderr
     rows = table(out)
     points = [(row["softmax"], int(row["words"])) for row in rows]
@@ -52,7 +32,7 @@ def test_scaling_measures_every_point_and_leaves_out_a_full_softmax_that_is_too_
 def test_the_graph_of_a_sampled_softmax_does_not_grow_with_the_vocabulary(tmp_path):
     out = tmp_path / "out"
     options = ["--softmax", "importance", *SCALING]
-    assert run(tmp_path, "softmax_scaling.py", *options, "--out", out).returncode == 0
+    assert run_script(tmp_path, "softmax_scaling.py", *options, "--out", out).returncode == 0
     rows = {int(row["words"]): row for row in table(out)}
     assert float(rows[100000]["graph_mb"]) <= 1.15 * float(rows[10000]["graph_mb"])
     assert float(rows[100000]["parameters_mb"]) > 9 * float(rows[10000]["parameters_mb"])
@@ -63,7 +43,7 @@ def quality(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quality")
     options = ["--corpus", "toy", "--preset", "toy", "--epochs", 1, "--processes", 2]
     methods = ["--method", "full", "--method", "negative-sampling"]
-    done = run(folder, "softmax_quality.py", *options, *methods, "--out", folder / "out")
+    done = run_script(folder, "softmax_quality.py", *options, *methods, "--out", folder / "out")
     return done, folder / "out"
 
 
@@ -86,7 +66,7 @@ def test_a_finished_run_is_not_trained_again(quality):
     for name in ("result.json", "table.tsv", "table.md"):
         os.remove(out / name)
     before = {p: b for p, b in tree(out).items() if p.parent != out}
-    again = run(out.parent, "softmax_quality.py", "--method", "full", "--out", out)
+    again = run_script(out.parent, "softmax_quality.py", "--method", "full", "--out", out)
     assert again.returncode == 0, again.stderr
     assert "train" not in again.stderr
     assert {p: b for p, b in tree(out).items() if p.parent != out} == before
@@ -96,7 +76,7 @@ def test_a_finished_run_is_not_trained_again(quality):
 def test_a_folder_with_a_result_is_left_alone(tmp_path, script):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "result.json").write_text("{}")
-    done = run(tmp_path, script, "--out", tmp_path / "out")
+    done = run_script(tmp_path, script, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "holds a result already" in done.stderr
     assert (tmp_path / "out" / "result.json").read_text() == "{}"
@@ -113,7 +93,7 @@ def test_a_folder_with_a_result_is_left_alone(tmp_path, script):
     ],
 )
 def test_bad_options_are_told_with_status_2(tmp_path, script, options, message):
-    done = run(tmp_path, script, *options, "--out", tmp_path / "out")
+    done = run_script(tmp_path, script, *options, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
