@@ -18,7 +18,7 @@ VARIANTS = ("notes", "williams-peng")
 SOFTMAXES = ("full", "importance", "nce", "negative-sampling", "adaptive", "class-factored")
 SAMPLED = ("importance", "nce", "negative-sampling")
 NOISES = ("unigram", "uniform", "log-uniform")
-RULES = ("stratified", "forced", "tilted", "plain")
+RULES = ("forced", "stratified", "tilted", "plain")
 SHARING = ("all", "batch", "time", "none")
 MAX_WHOLE, MAX_FLOAT = 2**31 - 1, 1e30  # what numpy's and DyNet's 32-bit numbers hold
 
@@ -60,7 +60,7 @@ class LmConfig:
     noise: str = _setting("unigram", "distribution of the noise words", choices=NOISES)
     noise_power: float = _setting(0.75, "unigram counts to this power", low=0, high=10)
     share: str = _setting("all", "positions that share their noise words (T39)", choices=SHARING)
-    rule: str = _setting("stratified", "importance: what the target does (T36-T38)", choices=RULES)
+    rule: str = _setting("forced", "importance: what the target does (T36-T38)", choices=RULES)
     tilt: float = _setting(0.1, "rule tilted: draws from the targets", low=0, high=0.999)
     clamp: bool = _setting(False, "rules plain and tilted: a loss below 0 counts as 0")
     normaliser: bool = _setting(False, "nce: learn log Z(h), else it is 0 (T22)")

@@ -31,7 +31,7 @@ SUMMARY = "summary.json"
 METHODS = {
     "full": ("--tie",),
     "importance": ("--tie", "--softmax", "importance"),
-    "importance-forced": ("--tie", "--softmax", "importance", "--rule", "forced"),
+    "importance-stratified": ("--tie", "--softmax", "importance", "--rule", "stratified"),
     "nce": ("--tie", "--softmax", "nce"),
     "negative-sampling": ("--tie", "--softmax", "negative-sampling"),
     "adaptive": ("--tie", "--softmax", "adaptive"),

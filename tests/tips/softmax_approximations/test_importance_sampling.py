@@ -303,7 +303,7 @@ def test_extreme_scores_give_finite_losses_and_gradients(rule):
 
 def test_an_unknown_rule_is_named():
     _, out, h, targets, draw = segment("all")
-    with pytest.raises(ValueError, match="rule: expected one of stratified, forced, tilted, plain"):
+    with pytest.raises(ValueError, match="rule: expected one of forced, stratified, tilted, plain"):
         importance_sampling_loss(out, feed(h, batched=True), targets, draw, rule="best")
 
 

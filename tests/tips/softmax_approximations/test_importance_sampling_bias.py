@@ -136,14 +136,14 @@ def test_many_real_draws_come_near_the_full_softmax(rule):
     assert pc.parameter_count() > 0
 
 
-def test_the_default_rule_is_stratified():
+def test_the_default_rule_is_forced():
     _, out = layer(6)
     noise = NoiseSampler(NoiseDistribution.uniform(6), samples=3)
     targets = np.array([[1, 2]])
     draw = noise.draw(targets, np.random.default_rng(0))
     x = feed(hidden(4, 2), batched=True)
     default = importance_sampling_loss(out, x, targets, draw)
-    named = importance_sampling_loss(out, x, targets, draw, rule="stratified")
+    named = importance_sampling_loss(out, x, targets, draw, rule="forced")
     np.testing.assert_array_equal(read(default), read(named))
 
 
