@@ -85,6 +85,7 @@ def new_model(config: LmConfig, n_words: int, counts: Optional[np.ndarray] = Non
     Raises:
         ConfigError: no such initialisation, or an output layer that does not fit the vocabulary.
     """
+    dy.reset_random_seed(config.seed)  # of what DyNet draws itself
     owned = own(
         {
             "n_words": n_words,

@@ -125,6 +125,14 @@ def test_rows_of_classes_start_alike_under_every_scheme_and_their_biases_at_0(in
     assert 0.8 * bound < np.abs(parameter_array(owned.model.output.W)).max() <= np.float32(bound)
 
 
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+@pytest.mark.parametrize("init", ["uniform:0.5", "xavier", "dynet"])
+def test_a_model_is_a_function_of_its_seed_whatever_was_drawn_before(softmax, init):
+    models = [new_model(settings(softmax, init=init), V, COUNTS).arrays() for _ in range(2)]
+    for name, value in models[0].items():
+        np.testing.assert_array_equal(models[1][name], value)
+
+
 def test_negative_sampling_is_evaluated_with_log_kq_added():
     config = settings("negative-sampling")
     owned = new_model(config, V, COUNTS)
