@@ -1,7 +1,6 @@
 """The scaling and the quality experiment at work on very small models."""
 
 import json
-import os
 
 import pytest
 
@@ -38,38 +37,51 @@ def test_the_graph_of_a_sampled_softmax_does_not_grow_with_the_vocabulary(tmp_pa
     assert float(rows[100000]["parameters_mb"]) > 9 * float(rows[10000]["parameters_mb"])
 
 
-@pytest.fixture(scope="module")
-def quality(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("quality")
+def finished(folder, method, test_perplexity, speed):
+    """A run that was trained before: what the experiment reads of it."""
+    (folder / method).mkdir(parents=True)
+    summary = {
+        "metrics": {"dev_perplexity": test_perplexity + 1, "test_perplexity": test_perplexity},
+        "throughput": {"tokens_per_second": speed},
+        "train_seconds": 90.0,
+        "epochs": 1,
+        "best_epoch": 1,
+    }
+    (folder / method / "summary.json").write_text(json.dumps(summary))
+    entry = {"train_seconds": 90.0, "dev_perplexity": test_perplexity + 1}
+    (folder / method / "log.jsonl").write_text(json.dumps(entry) + "\n")
+
+
+def test_quality_compares_finished_runs_without_training_them_again(tmp_path):
+    out = tmp_path / "out"
+    finished(out, "full", 100.0, 1000.0)
+    finished(out, "adaptive", 105.0, 3000.0)
+    before = tree(out)
+    methods = ["--method", "full", "--method", "adaptive"]
+    done = run_script(tmp_path, "softmax_quality.py", *methods, "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    full, adaptive = table(out)
+    assert [full[name] for name in ("method", "test_ratio", "speed_up")] == ["full", "1", "1"]
+    assert [float(adaptive[name]) for name in ("test_ratio", "speed_up")] == [1.05, 3.0]
+    assert float(adaptive["train_minutes"]) == 1.5
+    assert last_line(done.stdout)["test_perplexity"] == {"full": 100.0, "adaptive": 105.0}
+    after = tree(out)
+    assert all(after[path] == content for path, content in before.items())
+
+
+def test_quality_trains_what_is_not_there_and_reports_exact_perplexities(tmp_path):
+    out = tmp_path / "out"
+    finished(out, "full", 10.0, 1000.0)
     options = ["--corpus", "toy", "--preset", "toy", "--epochs", 1, "--processes", 2]
     methods = ["--method", "full", "--method", "negative-sampling"]
-    done = run_script(folder, "softmax_quality.py", *options, *methods, "--out", folder / "out")
-    return done, folder / "out"
-
-
-def test_quality_compares_runs_by_their_exact_perplexity(quality):
-    done, out = quality
+    done = run_script(tmp_path, "softmax_quality.py", *options, *methods, "--out", out)
     assert done.returncode == 0, done.stderr
     full, sampled = table(out)
-    assert (full["method"], sampled["method"]) == ("full", "negative-sampling")
-    assert float(full["test_ratio"]) == 1
     assert 1 < float(sampled["test_ratio"]) < 3
     assert full["log_z_mean"] == ""
     assert abs(float(sampled["log_z_mean"])) < 1
-    for method in ("full", "negative-sampling"):
-        summary = json.loads((out / method / "summary.json").read_text())
-        assert summary["evaluation"].startswith("exact: full softmax")
-
-
-def test_a_finished_run_is_not_trained_again(quality):
-    _, out = quality
-    for name in ("result.json", "table.tsv", "table.md"):
-        os.remove(out / name)
-    before = {p: b for p, b in tree(out).items() if p.parent != out}
-    again = run_script(out.parent, "softmax_quality.py", "--method", "full", "--out", out)
-    assert again.returncode == 0, again.stderr
-    assert "train" not in again.stderr
-    assert {p: b for p, b in tree(out).items() if p.parent != out} == before
+    summary = json.loads((out / "negative-sampling" / "summary.json").read_text())
+    assert summary["evaluation"].startswith("exact: full softmax")
 
 
 @pytest.mark.parametrize("script", ["softmax_scaling.py", "softmax_quality.py"])
