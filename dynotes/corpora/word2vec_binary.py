@@ -18,7 +18,7 @@ from dynotes.corpora.lines import open_bytes
 from dynotes.corpora.word2vec_rows import Rows, parse_header
 
 MAX_WORD = 10_000  # bytes
-BUFFER = 1 << 20
+BUFFER = 1 << 20  # bytes, more than a word
 LONGEST_HEADER = 100
 
 
