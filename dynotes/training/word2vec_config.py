@@ -46,16 +46,26 @@ class Word2vecConfig:
     lower: bool = setting(False, "lower-case the text")
 
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
-    lr: float = setting(0.05, "learning rate at the start; it falls linearly", low=0, high=1000)
+    lr: float = setting(
+        0.0,
+        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow; it falls linearly",
+        low=0,
+        high=1000,
+    )
     min_lr: float = setting(0.002, "learning rate at the end, as a part of lr", low=0, high=1)
     damping: float = setting(
-        0.25, "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr", low=0, high=1e6
+        0.1, "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr", low=0, high=1e6
     )
     chunk: int = setting(500, "words of the thinned text an update", low=1, high=1_000_000)
 
     processes: int = setting(1, "worker processes over shared tables", low=1, high=256)
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
+
+    @property
+    def first_rate(self) -> float:
+        """The learning rate at the start: a bag shares its gradient out among its words."""
+        return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.

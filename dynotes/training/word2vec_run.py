@@ -70,7 +70,7 @@ class Word2vecRun:
         dy.reset_random_seed(config.seed)
         self.pc = dy.ParameterCollection()
         self.model = new_model(config, self.pc, len(counts))
-        self.trainer = dy.SimpleSGDTrainer(self.pc, config.lr)
+        self.trainer = dy.SimpleSGDTrainer(self.pc, config.first_rate)
         self.trainer.set_clip_threshold(-1.0)
         self.stepper = Word2vecStepper(self.model, self.trainer, config, counts)
         self.views = memory_views(self.pc)
@@ -149,7 +149,7 @@ class Word2vecRun:
         )
         for chunk in stream:
             done = (epoch + (chunk.begin - low) / (high - low)) / config.epochs
-            rate = config.lr * (1 - done * (1 - config.min_lr))
+            rate = config.first_rate * (1 - done * (1 - config.min_lr))
             rng = np.random.default_rng((config.seed, 3, epoch, chunk.begin))
             result = self.stepper.step(chunk, rate, rng)
             self._nats[rank] += result.nats

@@ -10,7 +10,7 @@ Differs: the released code updates after every pair; see `dynotes.embeddings.dam
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import dynet as dy
 import numpy as np
@@ -125,8 +125,8 @@ class Word2vecStepper:
     def _loss(
         self, examples: Union[Pairs, Bags], noise: Noise, factors: Optional[StepFactors]
     ) -> dy.Expression:
-        """The chunk's loss, (1,).  Pairs go with a skip-gram and bags with a CBOW."""
-        model = self.model
+        """The chunk's loss, (1,)."""
+        model: Any = self.model  # a skip-gram gets pairs and a CBOW bags
         if noise is None:
             return dy.sum_batches(model.nll(examples, factors))
         if isinstance(noise, SharedNoise):

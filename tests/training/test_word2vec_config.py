@@ -63,3 +63,10 @@ def test_the_command_line_is_above_the_file_and_the_file_above_the_preset():
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_settings(name):
     assert dataclasses.asdict(resolve(name, {}, {})).items() >= PRESETS[name].items()
+
+
+def test_the_learning_rate_is_that_of_the_model_unless_it_is_named():
+    assert Word2vecConfig().first_rate == 0.05
+    assert Word2vecConfig(model="cbow").first_rate == 0.3
+    assert Word2vecConfig(model="cbow", mean=False).first_rate == 0.05
+    assert Word2vecConfig(model="cbow", lr=0.2).first_rate == 0.2
