@@ -75,7 +75,7 @@ def test_resuming_a_finished_run_trains_nothing(tmp_path):
 
 
 def test_the_log_counts_words_and_predictions_and_the_loss_falls(tmp_path):
-    r = run(tmp_path / "a", config(epochs=8, subsample=0.0, lr=0.1))
+    r = run(tmp_path / "a", config(epochs=8, subsample=0.0, lr=0.1, damping=0.5))
     r.train()
     entries = log(tmp_path / "a")
     assert [entry["epoch"] for entry in entries] == list(range(1, 9))
@@ -91,7 +91,7 @@ def test_words_left_out_count_among_the_words_of_an_epoch(tmp_path):
 
 
 def test_the_learning_rate_falls_linearly_to_its_last_part(tmp_path):
-    r = run(tmp_path / "a", config(lr=0.4, min_lr=0.25, epochs=4))
+    r = run(tmp_path / "a", config(lr=0.4, min_lr=0.25, epochs=4, damping=0.5))
     rates, step = [], r.stepper.step
     r.stepper.step = lambda chunk, rate, rng: (rates.append(rate), step(chunk, rate, rng))[1]
     r.train()
