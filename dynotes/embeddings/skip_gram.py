@@ -65,7 +65,8 @@ class SkipGram(Builder):
             factors: damps the gradient of each row; None leaves it.
         """
         check_words(pairs.words, pairs.contexts, self.n_words)
-        return self._pair_scores(pairs, self._centres(pairs, factors), factors)
+        centres = dy.transpose(self._centres(pairs, factors))
+        return self._pair_scores(pairs, centres, factors)
 
     def nll(self, pairs: Pairs, factors: Optional[StepFactors] = None) -> dy.Expression:
         """-log P(o | c) under the full softmax, (1,)xP in nats; for small vocabularies.
@@ -119,14 +120,15 @@ class SkipGram(Builder):
         """
         check_words(pairs.words, pairs.contexts, self.n_words)
         check_ids("noise words", noise.words, self.n_words, noise.weights.shape)
-        X = self._centres(pairs, factors)
-        observed = self._pair_scores(pairs, X, factors)
+        # the transpose copies, so there is one for both products
+        centres = dy.transpose(self._centres(pairs, factors))
+        observed = self._pair_scores(pairs, centres, factors)
         u = None if factors is None else factors.outputs
-        scores = dy.transpose(columns(self.outputs, noise.words, u)) * X
+        scores = centres * columns(self.outputs, noise.words, u)
         m, n = len(noise.words), len(pairs.words)
-        weights = dy.inputTensorTranspose(noise.weights.tolist(), dim=(1, m))
-        counts = dy.inputTensorTranspose(pairs.centre_counts.astype(float).tolist(), dim=(n,))
-        sampled = weights * (softplus(scores) * counts)
+        counts = dy.inputTensorTranspose(pairs.centre_counts.astype(float).tolist(), dim=(1, n))
+        weights = dy.inputTensorTranspose(noise.weights.tolist(), dim=(m,))
+        sampled = counts * (softplus(scores) * weights)
         return dy.sum_batches(softplus(-observed)) + sampled
 
     def _centres(self, pairs: Pairs, factors: Optional[StepFactors]) -> dy.Expression:
@@ -134,11 +136,12 @@ class SkipGram(Builder):
         return columns(self.inputs, pairs.words, None if factors is None else factors.inputs)
 
     def _pair_scores(
-        self, pairs: Pairs, X: dy.Expression, factors: Optional[StepFactors]
+        self, pairs: Pairs, centres: dy.Expression, factors: Optional[StepFactors]
     ) -> dy.Expression:
+        """Scores of the pairs, (1,)xP; centres are the input vectors in rows, (u, D)."""
         u = None if factors is None else factors.outputs
         n = len(pairs.words)
         # the product of all words with all words is cheaper than a copy of two vectors a pair
-        scores = dy.transpose(columns(self.outputs, pairs.words, u)) * X
-        cells = pairs.centres * n + pairs.contexts
+        scores = centres * columns(self.outputs, pairs.words, u)
+        cells = pairs.contexts * n + pairs.centres
         return dy.pick_batch(dy.reshape(scores, (n * n,)), cells.tolist())
