@@ -56,7 +56,7 @@ class Word2vecConfig:
     damping: float = setting(
         0.1, "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr", low=0, high=1e6
     )
-    chunk: int = setting(800, "words of the thinned text an update", low=1, high=1_000_000)
+    chunk: int = setting(500, "words of the thinned text an update", low=1, high=1_000_000)
 
     processes: int = setting(1, "worker processes over shared tables", low=1, high=256)
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
@@ -102,7 +102,7 @@ class Word2vecConfig:
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "toy": {
         **{"loss": "softmax", "window": 2, "min_count": 1, "subsample": 1e-2},
-        **{"epochs": 5, "chunk": 500, "damping": 0.25},
+        **{"epochs": 5, "damping": 0.25},
     },
 }
 
