@@ -1,4 +1,4 @@
-"""The word2vec benchmark: it trains what it says, and both sides get the same task; never a time."""
+"""The word2vec benchmark trains what it says, on the same words on both sides; never a time."""
 
 import json
 import os
