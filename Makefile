@@ -68,6 +68,16 @@ bench-softmax: install  ## the adaptive softmax beside PyTorch's, alone and in a
 bench-clusters: install  ## predicted and measured time of cut-offs of the adaptive softmax
 	$(BIN)/python scripts/bench/softmax_clusters.py
 
+.PHONY: word2vec
+word2vec: install  ## train word vectors on the bundled toy language (OUT=runs/word2vec)
+	$(BIN)/python scripts/word2vec.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/word2vec)
+
+.PHONY: bench-word2vec
+bench-word2vec: install  ## word2vec's words/s and quality beside gensim, Brown corpus
+	test -n "$$DYNOTES_GENSIM_PYTHON" || $(BIN)/python -c 'import gensim' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python scripts/bench/word2vec.py
+
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
 	PYTHON=$(BIN)/python sh scripts/build_dynet.sh

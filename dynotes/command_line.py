@@ -53,8 +53,14 @@ def dynet_options(command: F) -> F:
     return command
 
 
-def start_engine(options: Mapping[str, Any], seed: int) -> Any:
-    """Import DyNet with the flags of :func:`dynet_options`; Failure on a bad one."""
+def start_engine(options: Mapping[str, Any], seed: int, *, shared: bool = False) -> Any:
+    """Import DyNet with the flags of :func:`dynet_options`; Failure on a bad one.
+
+    Args:
+        options: of the command.
+        seed: DyNet's, unless the options name one.
+        shared: parameters lie in memory that forked processes share.
+    """
     from dynotes import runtime
 
     if options["dynet_weight_decay"]:
@@ -69,6 +75,7 @@ def start_engine(options: Mapping[str, Any], seed: int) -> Any:
             devices=options["dynet_devices"],
             gpus=options["dynet_gpus"],
             autobatch=options["dynet_autobatch"],
+            shared=shared,
         )
     except runtime.RuntimeSettingError as error:
         raise Failure(str(error)) from None

@@ -86,6 +86,7 @@ def start(
     gpus: int = 0,
     weight_decay: float = 0.0,
     profiling: int = 0,
+    shared: bool = False,
 ) -> ModuleType:
     """Import and configure DyNet; the first thing a program does with it.
 
@@ -97,6 +98,7 @@ def start(
         gpus: number of GPUs, instead of ``devices``.
         weight_decay: 0 <= lambda < 1 a step.  Saving is refused while it is on (dynotes.training).
         profiling: DyNet's profiling level, 0 to 2.
+        shared: parameters and gradients lie in memory that forked processes share.
 
     Returns:
         The ``dynet`` module.
@@ -127,6 +129,7 @@ def start(
             autobatch=int(bool(autobatch)),
             profiling=int(profiling),
             weight_decay=float(weight_decay),
+            shared_parameters=int(bool(shared)),
             requested_gpus=requested,
             gpu_mask=mask,
         )

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import dynotes
+from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.pairs import id_bags, id_pairs
+from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -72,6 +75,16 @@ def layer_output(layer, steps, batch):
 def sampled_output(output, steps, batch):
     h = vectors(H, steps * batch)
     return output.nll(h, ids(steps, batch)) + output.log_partition(h)
+
+
+def pair_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    return model.nll(id_pairs(words, words[::-1]))
+
+
+def bag_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    return model.nll(id_bags([words] * len(words), words))
 
 
 ROWS = {
@@ -139,6 +152,9 @@ ROWS = {
         {"n_words": V, "n_embed": E, "n_hidden": H, "softmax": "class-factored"},
         lm_output,
     ),
+    "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
+    "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
+    "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

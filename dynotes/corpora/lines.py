@@ -85,10 +85,21 @@ def unpacked_digest(path: PathLike) -> str:
         InputError: unreadable file, truncated or corrupt gzip.
     """
     digest = hashlib.sha256()
-    with _told_as_input_error(path, lambda: None), _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         while block := stream.read(BUFFER):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def open_bytes(path: PathLike) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked if it is gzip, for readers of binary files.
+
+    Raises:
+        InputError: unreadable file, truncated or corrupt gzip, while the block reads it.
+    """
+    with _told_as_input_error(path, lambda: None), _open_bytes(path) as stream:
+        yield stream
 
 
 def _raw_lines(path: PathLike) -> Iterator[bytes]:

@@ -6,10 +6,12 @@ The command line, the config file and config.json are all made from this one tab
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Optional
+
+from dynotes.training.settings import ConfigError, check_value, check_values
+from dynotes.training.settings import setting as _setting
 
 TRAINERS = ("sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam")
 SCHEDULES = ("constant", "zaremba", "plateau", "rollback", "cosine", "linear")
@@ -20,26 +22,6 @@ SAMPLED = ("importance", "nce", "negative-sampling")
 NOISES = ("unigram", "uniform", "log-uniform")
 RULES = ("forced", "stratified", "tilted", "plain")
 SHARING = ("all", "batch", "time", "none")
-MAX_WHOLE, MAX_FLOAT = 2**31 - 1, 1e30  # what numpy's and DyNet's 32-bit numbers hold
-
-
-class ConfigError(ValueError):
-    """A setting that is unknown, of the wrong type or out of bounds."""
-
-
-def _setting(
-    default: Any,
-    text: str,
-    *,
-    low: float = -math.inf,
-    high: Optional[float] = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    if high is None:
-        high = MAX_WHOLE if isinstance(default, int) else MAX_FLOAT
-    return field(
-        default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
-    )
 
 
 @dataclass(frozen=True)
@@ -154,7 +136,7 @@ class LmConfig:
             ConfigError: the first value of a wrong type or out of bounds.
         """
         for f in dataclasses.fields(self):
-            _check(f, getattr(self, f.name))
+            check_value(f, getattr(self, f.name))
         if self.steps_back < self.k1:
             raise ConfigError(f"k2: expected at least k1 = {self.k1}, found {self.k2}")
         if self.random_lengths and self.steps_back != self.k1:
@@ -221,29 +203,4 @@ def parse_cutoffs(text: str) -> Optional[list[int]]:
 
 def check_settings(values: Mapping[str, Any]) -> None:
     """ConfigError for the first setting that is unknown, of a wrong type or out of bounds."""
-    known = {f.name: f for f in dataclasses.fields(LmConfig)}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}")
-        _check(known[name], value)
-
-
-def _check(f: dataclasses.Field[Any], value: Any) -> None:
-    kind, meta = type(f.default), f.metadata
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    fits = {
-        bool: isinstance(value, bool),
-        int: whole,
-        float: whole or isinstance(value, float),
-        str: isinstance(value, str),
-    }[kind]
-    if not fits:
-        raise ConfigError(f"{f.name}: expected {kind.__name__}, found {value!r}")
-    if meta["choices"] and value not in meta["choices"]:
-        raise ConfigError(
-            f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}"
-        )
-    if kind in (int, float) and not meta["low"] <= value <= meta["high"]:
-        form = "" if kind is int else "g"
-        low, high = format(meta["low"], form), format(meta["high"], form)
-        raise ConfigError(f"{f.name}: expected {low} to {high}, found {value!r}")
+    check_values(LmConfig, values)

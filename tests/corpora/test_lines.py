@@ -11,7 +11,7 @@ import pytest
 
 from dynotes.corpora import lines
 from dynotes.corpora.errors import InputError, whole_number
-from dynotes.corpora.lines import read_lines, read_tokens, unpacked_digest
+from dynotes.corpora.lines import open_bytes, read_lines, read_tokens, unpacked_digest
 
 
 def write(tmp_path, data, name="text.txt"):
@@ -150,3 +150,19 @@ def test_a_number_outside_its_range_is_refused(value):
     assert whole_number("n", 10, 1, 10) == 10
     with pytest.raises(ValueError, match="n: expected a whole number from 1 to 10, found"):
         whole_number("n", value, 1, 10)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_bytes_come_unpacked(tmp_path, pack):
+    data = bytes(range(256)) * 9
+    with open_bytes(write(tmp_path, pack(data))) as stream:
+        assert (stream.readline(), stream.read()) == (data[:11], data[11:])
+
+
+def test_bytes_that_cannot_be_read_are_an_input_error(tmp_path):
+    for path, message in (
+        (tmp_path / "none", "none: No such file"),
+        (write(tmp_path, PACKED[:50], "cut.gz"), r"cut\.gz: truncated gzip file"),
+    ):
+        with pytest.raises(InputError, match=message), open_bytes(path) as stream:
+            stream.read()

@@ -1,0 +1,151 @@
+"""What a step of word2vec learns from, as numpy arrays: pairs, bags of contexts, noise words.
+
+    pairs    (c, o)               the centre c and one word o of its window
+    bags     ({c_1, ..., c_m}, o) all words of the window of o, and o itself
+    noise    w_1, ..., w_M ~ Q    drawn once for all pairs of a step, each with the weight K/M
+
+Words are held once, in ascending order; pairs and bags point at them by row.
+
+Note: Topic: Embeddings / word2vec by Mikolov et al (T54)
+Paper: Mikolov et al. 2013b, arXiv:1310.4546
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynotes.graph.shapes import check_ids, check_size
+from dynotes.tips.softmax_approximations.noise import NoiseDistribution
+
+MAX_WORDS = 2**31 - 1
+
+
+class Pairs(NamedTuple):
+    """P pairs of u different words.
+
+    words: (u,) ids, ascending.
+    centres, contexts: (P,) rows of ``words``.
+    """
+
+    words: np.ndarray
+    centres: np.ndarray
+    contexts: np.ndarray
+
+    @property
+    def centre_counts(self) -> np.ndarray:
+        """n_c: in how many pairs each word is the centre, (u,)."""
+        return np.bincount(self.centres, minlength=len(self.words))
+
+    @property
+    def context_counts(self) -> np.ndarray:
+        """In how many pairs each word is the context, (u,)."""
+        return np.bincount(self.contexts, minlength=len(self.words))
+
+
+class Bags(NamedTuple):
+    """N bags of u different words, each around a word to be predicted.
+
+    words: (u,) ids, ascending.
+    rows, columns: (P,), word ``rows[p]`` lies in the window of position ``columns[p]``.
+    targets: (N,) ids of the words to be predicted.
+    """
+
+    words: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    targets: np.ndarray
+
+    def shares(self, mean: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix A, (u, N), with h = X A: cells (column-major), and the numbers in them.
+
+        Args:
+            mean: every bag's numbers sum to 1; otherwise a number counts a word's occurrences.
+        """
+        cells, often = np.unique(self.columns * len(self.words) + self.rows, return_counts=True)
+        if not mean:
+            return cells, often.astype(np.float32)
+        sizes = np.bincount(self.columns, minlength=len(self.targets))
+        return cells, (often / sizes[cells // len(self.words)]).astype(np.float32)
+
+    def input_shares(self, mean: bool) -> np.ndarray:
+        """The sum of each row of A, (u,): how much each word takes part in the predictions."""
+        sizes = np.bincount(self.columns, minlength=len(self.targets))
+        weights = 1 / sizes[self.columns] if mean else None
+        return np.bincount(self.rows, weights=weights, minlength=len(self.words))
+
+
+class SharedNoise(NamedTuple):
+    """Noise words of all pairs of a step.
+
+    words: (m,) different ids, ascending.
+    weights: (m,), K/M times how often each was drawn; they sum to K.
+    """
+
+    words: np.ndarray
+    weights: np.ndarray
+
+
+def id_pairs(centres: Any, contexts: Any) -> Pairs:
+    """Pairs from the ids of their words, (P,) each.
+
+    Raises:
+        ValueError: no pairs, no ids, or unequal lengths.
+    """
+    centres = check_ids("centres", centres, MAX_WORDS, (None,))
+    contexts = check_ids("contexts", contexts, MAX_WORDS, centres.shape)
+    words, rows = np.unique(np.concatenate([centres, contexts]), return_inverse=True)
+    return Pairs(words, rows[: centres.size], rows[centres.size :])
+
+
+def text_pairs(ids: np.ndarray, centres: np.ndarray, contexts: np.ndarray) -> Pairs:
+    """Pairs from the places (P,) of their words in a stretch of text ``ids``, (n,)."""
+    words, rows = np.unique(ids, return_inverse=True)
+    return Pairs(words, rows[centres], rows[contexts])
+
+
+def text_bags(ids: np.ndarray, centres: np.ndarray, contexts: np.ndarray) -> Bags:
+    """Bags from the places (P,) of the centres, ascending, and of the words of their windows."""
+    if not len(centres):
+        raise ValueError("bags: expected at least one pair, found none")
+    words, rows = np.unique(ids, return_inverse=True)
+    first = np.flatnonzero(np.diff(centres, prepend=-1))
+    columns = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(centres))))
+    return Bags(words, rows[contexts], columns, ids[centres[first]])
+
+
+def id_bags(windows: Any, targets: Any) -> Bags:
+    """Bags from lists of ids, one a target.
+
+    Raises:
+        ValueError: no bags, an empty bag, no ids, or another number of targets.
+    """
+    targets = check_ids("targets", targets, MAX_WORDS, (len(windows),))
+    bags = [check_ids(f"window {i}", w, MAX_WORDS, (None,)) for i, w in enumerate(windows)]
+    words, rows = np.unique(np.concatenate(bags), return_inverse=True)
+    columns = np.repeat(np.arange(len(bags)), [len(bag) for bag in bags])
+    return Bags(words, rows, columns, targets)
+
+
+def shared_noise(
+    noise: NoiseDistribution, negatives: int, draws: int, rng: np.random.Generator
+) -> SharedNoise:
+    """M draws that stand for K noise words a pair.
+
+    Args:
+        noise: Q.
+        negatives: K >= 1, at most the vocabulary.
+        draws: M >= 1.
+    """
+    check_size("negatives", negatives, 1, len(noise))
+    words, often = np.unique(noise.sample((check_size("draws", draws),), rng), return_counts=True)
+    return SharedNoise(words, often * (negatives / draws))
+
+
+def private_noise(
+    noise: NoiseDistribution, negatives: int, pairs: int, rng: np.random.Generator
+) -> np.ndarray:
+    """K noise words for each pair, (K, P) ids."""
+    check_size("negatives", negatives, 1, len(noise))
+    return noise.sample((negatives, pairs), rng)

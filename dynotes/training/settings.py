@@ -1,0 +1,61 @@
+"""Tables of settings: dataclass fields with help text and bounds, and the check of their values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Optional
+
+MAX_WHOLE, MAX_FLOAT = 2**31 - 1, 1e30  # what numpy's and DyNet's 32-bit numbers hold
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or out of bounds."""
+
+
+def setting(
+    default: Any,
+    text: str,
+    *,
+    low: float = -math.inf,
+    high: Optional[float] = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of a dataclass of settings: default, help text, bounds or choices."""
+    if high is None:
+        high = MAX_WHOLE if isinstance(default, int) else MAX_FLOAT
+    return dataclasses.field(
+        default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
+    )
+
+
+def check_values(table: type, values: Mapping[str, Any]) -> None:
+    """ConfigError for the first value that is unknown, of a wrong type or out of bounds."""
+    known = {f.name: f for f in dataclasses.fields(table)}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}")
+        check_value(known[name], value)
+
+
+def check_value(f: dataclasses.Field[Any], value: Any) -> None:
+    """ConfigError if the value of one field is of a wrong type or out of bounds."""
+    kind, meta = type(f.default), f.metadata
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = {
+        bool: isinstance(value, bool),
+        int: whole,
+        float: whole or isinstance(value, float),
+        str: isinstance(value, str),
+    }[kind]
+    if not fits:
+        raise ConfigError(f"{f.name}: expected {kind.__name__}, found {value!r}")
+    if meta["choices"] and value not in meta["choices"]:
+        raise ConfigError(
+            f"{f.name}: expected one of {', '.join(meta['choices'])}, found {value!r}"
+        )
+    if kind in (int, float) and not meta["low"] <= value <= meta["high"]:
+        form = "" if kind is int else "g"
+        low, high = format(meta["low"], form), format(meta["high"], form)
+        raise ConfigError(f"{f.name}: expected {low} to {high}, found {value!r}")

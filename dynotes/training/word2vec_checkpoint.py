@@ -1,0 +1,47 @@
+"""The state of a word2vec run on disk: the place of every worker in the text, and the tables.
+
+Note: Tips in Training / Tuning on the Development Set (T28)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dynotes.corpora.errors import InputError
+from dynotes.training.model_file import read_arrays, write_arrays
+from dynotes.training.run_folder import RunFolder
+
+
+@dataclass
+class Position:
+    """Where a run is, as plain JSON values."""
+
+    epoch: int = 0  # finished epochs
+    places: list[int] = field(default_factory=list)  # of each worker: the next token
+    nats: list[float] = field(default_factory=list)  # of each worker, of this epoch so far
+    losses: list[int] = field(default_factory=list)
+    train_seconds: float = 0.0
+    finished: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def write_checkpoint(folder: RunFolder, at: Position, parameters: dict[str, np.ndarray]) -> None:
+    """Write the checkpoint, then the log that belongs to it."""
+    write_arrays(folder.checkpoint, parameters, {"position": vars(at)})
+    folder.write_log(at.history)
+
+
+def read_checkpoint(folder: RunFolder) -> tuple[Position, dict[str, np.ndarray]]:
+    """The checkpoint of a run.
+
+    Raises:
+        InputError: missing, damaged, or no checkpoint of word2vec.
+    """
+    arrays, meta = read_arrays(folder.checkpoint)
+    try:
+        return Position(**meta["position"]), arrays
+    except (KeyError, TypeError) as error:
+        raise InputError(folder.checkpoint, f"damaged ({error})") from None

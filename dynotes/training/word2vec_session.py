@@ -1,0 +1,143 @@
+"""``scripts/word2vec.py train`` once the engine runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+from tqdm import tqdm
+
+from dynotes import runtime
+from dynotes.corpora.datasets import data_dir
+from dynotes.corpora.errors import InputError
+from dynotes.corpora.token_store import TokenText
+from dynotes.corpora.toy_data import toy_dir
+from dynotes.corpora.word_vectors import WordVectors, write_vectors
+from dynotes.training.model_file import write_arrays
+from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
+from dynotes.training.word2vec_command import new_run, tokens_of, write_config
+from dynotes.training.word2vec_config import Word2vecConfig
+from dynotes.training.word2vec_run import Interrupted, Word2vecRun
+from dynotes.training.word2vec_tools import (
+    WordTestFiles,
+    evaluate_vectors,
+    published_tests,
+    toy_tests,
+)
+
+VECTORS = "vectors.bin"
+
+
+def run_training(
+    out: Path, config: Word2vecConfig, path: Path, *, resume: bool, data: Optional[Path] = None
+) -> Optional[dict[str, Any]]:
+    """Train in the folder ``out``; the summary, or None after Ctrl-C.
+
+    Args:
+        out, config, path: the folder of the run, its settings, its text.
+        resume: the run is there already.
+        data: folder of the real corpora, with the published tests; None for the usual one.
+    """
+    began = time.perf_counter()
+    say, progress, close = _reporter()
+    try:
+        if resume:
+            folder = RunFolder(out)
+            folder.remove_temporary()
+            text = tokens_of(folder, path, config)
+            run = Word2vecRun(config, text, folder, say=say, progress=progress)
+        else:
+            with new_run(out, path, config) as (folder, text):
+                run = Word2vecRun(config, text, folder, say=say, progress=progress)
+                write_config(folder, config, path, text, runtime.engine_versions())
+        say(
+            f"{run.words_an_epoch} words of text, {text.dropped} of them left out, "
+            f"{len(text.vocabulary)} different ones, {config.processes} process(es), "
+            f"seed {config.seed}"
+        )
+        run.train(resume=resume and folder.checkpoint.exists())
+    except Interrupted:
+        return None
+    finally:
+        close()
+    vectors = _write(folder, config, text, run)
+    result = _summary(config, run, vectors, _tests(path, data))
+    result["seconds"] = round(time.perf_counter() - began, 3)
+    return finite(result)
+
+
+def _write(
+    folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
+) -> WordVectors:
+    """The model with both tables, and the word vectors."""
+    meta = {
+        "model": config.model,
+        "spec": run.model.spec,
+        "vocabulary": text.vocabulary.to_json(),
+    }
+    write_arrays(folder.model, run.parameters(), meta)
+    vectors = WordVectors(list(text.vocabulary.words), run.vectors())
+    write_vectors(folder.path / VECTORS, vectors, format="binary")
+    return vectors
+
+
+def _tests(path: Path, data: Optional[Path]) -> Optional[WordTestFiles]:
+    """The tests of the toy language for its text, else the published ones, if they are there."""
+    if path.resolve().parent == toy_dir().resolve():
+        return toy_tests()
+    try:
+        return published_tests(data_dir(data))._replace(bats=None)  # a minute of answers
+    except InputError:
+        return None
+
+
+def _summary(
+    config: Word2vecConfig, run: Word2vecRun, vectors: WordVectors, tests: Optional[WordTestFiles]
+) -> dict[str, Any]:
+    at = run.at
+    metrics: dict[str, Any] = {"loss": round(at.history[-1]["loss"], 4)}
+    details: dict[str, Any] = {}
+    if tests is not None:
+        details = evaluate_vectors(vectors, tests, methods=("add",), lower=not config.lower)
+        metrics |= details.pop("metrics")
+    return {
+        "task": "word2vec",
+        "model": config.model,
+        "metrics": metrics,
+        "similarity": details.get("similarity", {}),
+        "throughput": {"words_per_second": round(run.words_per_second, 1)},
+        "train_seconds": round(at.train_seconds, 3),
+        "seconds": 0.0,
+        "epochs": at.epoch,
+        "words": len(vectors.words),
+        "seed": config.seed,
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "vectors": str(run.folder.path / VECTORS),
+        "run": str(run.folder.path),
+    }
+
+
+def _reporter() -> tuple[
+    Callable[[str], None], Callable[[int, int, int, str], None], Callable[[], None]
+]:
+    """(a line on stdout, a progress bar on stderr if that is a terminal, its end)."""
+    bar = tqdm(unit=" words", unit_scale=True, disable=None, leave=False, dynamic_ncols=True)
+
+    def say(text: str) -> None:
+        bar.clear()
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def progress(epoch: int, done: int, whole: int, loss: str) -> None:
+        if bar.disable:
+            return
+        if bar.total != whole or done < bar.n:
+            bar.reset(total=whole)
+        bar.set_description(f"epoch {epoch}", refresh=False)
+        bar.set_postfix_str(loss, refresh=False)
+        bar.update(done - bar.n)
+
+    return say, progress, bar.close

@@ -1,0 +1,59 @@
+"""Our side: a run of word2vec as scripts/word2vec.py makes it.
+
+    python scripts/bench/word2vec_ours.py TASK        TASK: JSON of word2vec.task_of
+
+The last line of stdout is JSON: version, tokens (words of the text times epochs), seconds of
+training alone, cpu_seconds (of this process and its workers).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+SETTINGS = (
+    *("model", "dim", "window", "min_count", "negatives", "power", "subsample", "lr"),
+    *("processes", "epochs", "seed", "shared", "chunk", "damping"),
+)
+
+
+def train(task: dict[str, Any]) -> dict[str, Any]:
+    """Train and write the vectors in word2vec's binary format."""
+    from dynotes import runtime
+
+    runtime.start(seed=task["seed"], shared=task["processes"] > 1)
+    from dynotes.corpora.token_store import store_tokens
+    from dynotes.corpora.word_vectors import WordVectors, write_vectors
+    from dynotes.training.run_folder import RunFolder
+    from dynotes.training.word2vec_config import Word2vecConfig
+    from dynotes.training.word2vec_run import Word2vecRun
+
+    config = Word2vecConfig(**{name: task[name] for name in SETTINGS}).checked()
+    with tempfile.TemporaryDirectory() as folder:
+        text = store_tokens(task["text"], Path(folder) / "tokens", min_count=config.min_count)
+        run = Word2vecRun(config, text, RunFolder(folder), say=lambda _: None)
+        before = cpu_seconds()
+        at = run.train()
+        cpu = cpu_seconds() - before
+        words = list(text.vocabulary.words)
+        write_vectors(task["vectors"], WordVectors(words, run.vectors()), format="binary")
+        return {
+            "version": runtime.engine_versions()["dynet"],
+            "tokens": run.words_an_epoch * at.epoch,
+            "words": len(words),
+            "seconds": at.train_seconds,
+            "cpu_seconds": cpu,
+        }
+
+
+def cpu_seconds() -> float:
+    """Work of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+if __name__ == "__main__":
+    print(json.dumps(train(json.loads(sys.argv[1]))))

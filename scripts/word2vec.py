@@ -1,0 +1,284 @@
+#!/usr/bin/env python
+"""Train word vectors, test them, look into them, and write them for other tools.
+
+python scripts/word2vec.py train --out runs/word2vec     on the bundled toy language
+python scripts/word2vec.py evaluate runs/word2vec
+python scripts/word2vec.py neighbours runs/word2vec WORD
+python scripts/word2vec.py analogy runs/word2vec A B C
+python scripts/word2vec.py convert runs/word2vec vectors.txt
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+
+from dynotes.command_line import (
+    FILE,
+    Failure,
+    clear_errors,
+    dynet_options,
+    given,
+    print_result,
+    read_config_file,
+    settings_options,
+    start_engine,
+)
+from dynotes.training.word2vec_config import PRESETS, Word2vecConfig, check_settings, resolve
+
+CORPORA = ("toy", "brown", "wikitext2")
+TESTS = ("toy", "published")
+METHODS = ("add", "mul")
+FORMATS = ("text", "binary", "npy")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Word vectors: train, evaluate, neighbours, analogy, convert."""
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=FILE,
+    default=Path("runs/word2vec"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the run; it must not hold one already.",
+)
+@click.option(
+    "--resume",
+    type=FILE,
+    metavar="DIR",
+    help="Continue the run in DIR from its checkpoint; takes no other setting.",
+)
+@click.option(
+    "--corpus",
+    type=click.Choice(CORPORA),
+    default=None,
+    metavar="|".join(CORPORA),
+    help="A known corpus.  [default: toy, unless --train is given]",
+)
+@click.option(
+    "--data-dir",
+    type=FILE,
+    metavar="DIR",
+    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+)
+@click.option(
+    "--train", type=FILE, metavar="FILE", help="Training text, a sentence a line, or .gz."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    metavar="|".join(PRESETS),
+    help="Settings to start from.",
+)
+@click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML.")
+@settings_options(Word2vecConfig)
+@dynet_options
+def train(**options: Any) -> None:
+    """Train word vectors; the last line of output is a JSON summary."""
+    from dynotes.training import word2vec_command
+    from dynotes.training.run_folder import RunFolder
+
+    resume = options["resume"]
+    with clear_errors():
+        if resume is not None:
+            _refuse_settings(options)
+            config, text = word2vec_command.resumed(resume)
+        else:
+            file = read_config_file(options["config"], check_settings)
+            config = resolve(options["preset"], file, given(options, Word2vecConfig))
+            text = word2vec_command.find_text(options)
+            RunFolder(options["out"]).check_free()
+        start_engine(options, config.seed, shared=config.processes > 1)
+        from dynotes.training.word2vec_session import run_training
+
+        out = resume or options["out"]
+        result = run_training(
+            out, config, text, resume=resume is not None, data=options["data_dir"]
+        )
+    if result is None:
+        click.echo(f"interrupted; continue with --resume {out}", err=True)
+        raise SystemExit(130)
+    print_result(result)
+
+
+@main.command()
+@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
+@click.option(
+    "--tests",
+    type=click.Choice(TESTS),
+    default=None,
+    metavar="|".join(TESTS),
+    help="Which tests, the published ones from the data folder.  "
+    "[default: toy, unless files are named]",
+)
+@click.option(
+    "--analogies",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Questions a b c d below headings ': name'; may be repeated.",
+)
+@click.option(
+    "--similarity",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Pairs of words with a score; may be repeated.",
+)
+@click.option("--bats", type=FILE, metavar="DIR", help="Folder of the BATS test.")
+@click.option(
+    "--data-dir",
+    type=FILE,
+    metavar="DIR",
+    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+)
+@click.option(
+    "--restrict-vocab",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Only the N most frequent words are known.  [default: all]",
+)
+@click.option(
+    "--lower/--no-lower",
+    default=False,
+    show_default=True,
+    help="Words are the same if they are in lower case.",
+)
+def evaluate(
+    vectors: Path,
+    tests: Optional[str],
+    analogies: tuple[Path, ...],
+    similarity: tuple[Path, ...],
+    bats: Optional[Path],
+    data_dir: Optional[Path],
+    restrict_vocab: Optional[int],
+    lower: bool,
+) -> None:
+    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
+    from dynotes.corpora import datasets
+    from dynotes.training.word2vec_tools import (
+        WordTestFiles,
+        published_tests,
+        run_evaluation,
+        toy_tests,
+    )
+
+    named = WordTestFiles(list(analogies), list(similarity), bats)
+    with clear_errors():
+        if any(named) and tests is not None:
+            raise Failure("--tests: not together with files")
+        if not any(named):
+            published = tests == "published"
+            named = published_tests(datasets.data_dir(data_dir)) if published else toy_tests()
+        result = run_evaluation(
+            vectors, named, methods=METHODS, restrict_vocab=restrict_vocab, lower=lower
+        )
+    print_result(result)
+
+
+TOP = click.option(
+    "--top",
+    type=click.IntRange(1, 100000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many words.",
+)
+RESTRICT = click.option(
+    "--restrict-vocab",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Only the N most frequent words can be answers.  [default: all]",
+)
+
+
+@main.command()
+@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@TOP
+@RESTRICT
+def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
+    """The words with the largest cosines to each WORD."""
+    from dynotes.training.word2vec_tools import run_neighbours
+
+    with clear_errors():
+        result = run_neighbours(vectors, words, **options)
+    for word, found in result["neighbours"].items():
+        for other, cosine in found:
+            click.echo(f"{word}\t{other}\t{cosine:.4f}")
+    print_result(result)
+
+
+@main.command()
+@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
+@click.argument("words", nargs=3, metavar="A B C")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="add",
+    show_default=True,
+    metavar="|".join(METHODS),
+    help="3CosAdd or 3CosMul.",
+)
+@TOP
+@RESTRICT
+def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
+    """The best words D of A is to B as C is to D."""
+    from dynotes.training.word2vec_tools import run_analogy
+
+    with clear_errors():
+        result = run_analogy(vectors, *words, **options)
+    for word, score in result["answers"]:
+        click.echo(f"{word}\t{score:.4f}")
+    print_result(result)
+
+
+@main.command()
+@click.argument("source", type=FILE, metavar="RUN_OR_VECTORS")
+@click.argument("target", type=FILE, metavar="FILE")
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(FORMATS),
+    default=None,
+    metavar="|".join(FORMATS),
+    help="[default: by the name of FILE: .txt and .vec, .bin, .npy]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Only the N most frequent words.  [default: all]",
+)
+def convert(source: Path, target: Path, format: Optional[str], limit: Optional[int]) -> None:
+    """Write vectors in another format."""
+    from dynotes.training.word2vec_tools import run_conversion
+
+    with clear_errors():
+        result = run_conversion(source, target, format=format, limit=limit)
+    print_result(result)
+
+
+def _refuse_settings(options: dict[str, Any]) -> None:
+    """A resumed run has its settings already."""
+    context = click.get_current_context()
+    allowed = {"resume", "data_dir", *(name for name in options if name.startswith("dynet_"))}
+    for name in options:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is click.core.ParameterSource.COMMANDLINE:
+            raise Failure(f"--{name.replace('_', '-')}: not together with --resume")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process a core; see --processes
+    main()
