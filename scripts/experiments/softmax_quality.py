@@ -196,8 +196,6 @@ def draw(folder: Path, methods: list[str]) -> bool:
         {"": curves},
         x_label="minutes of training",
         y_label="dev perplexity",
-        x_log=True,
-        y_log=True,
     )
 
 
