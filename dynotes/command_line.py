@@ -109,6 +109,21 @@ def given(options: Mapping[str, Any], settings: type) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k in names and v is not None}
 
 
+def refuse_settings(options: Mapping[str, Any], *also: str) -> None:
+    """Failure if a command that resumes a run, which has its settings already, was given more.
+
+    Args:
+        options: all of the command; --resume and DyNet's own may be there.
+        also: further ones that may.
+    """
+    context = click.get_current_context()
+    allowed = {"resume", *also, *(name for name in options if name.startswith("dynet_"))}
+    for name in options:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is click.core.ParameterSource.COMMANDLINE:
+            raise Failure(f"--{name.replace('_', '-')}: not together with --resume")
+
+
 def read_config_file(
     path: Optional[Path], check: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import click
 
 from dynotes.command_line import (
     FILE,
-    Failure,
     clear_errors,
     dynet_options,
     given,
     print_result,
     read_config_file,
+    refuse_settings,
     settings_options,
     start_engine,
 )
@@ -91,7 +91,7 @@ def train(**options: Any) -> None:
 
     with clear_errors():
         if options["resume"] is not None:
-            _refuse_settings(options)
+            refuse_settings(options)
             config, files = lm_command.resumed(options["resume"])
         else:
             file = read_config_file(options["config"], check_settings)
@@ -196,16 +196,6 @@ def generate(model: Path, seed: int, **options: Any) -> None:
     for line in lines:
         click.echo(line)
     print_result(result)
-
-
-def _refuse_settings(options: dict[str, Any]) -> None:
-    """A resumed run has its settings already."""
-    context = click.get_current_context()
-    allowed = {"resume", *(name for name in options if name.startswith("dynet_"))}
-    for name in options:
-        source = context.get_parameter_source(name)
-        if name not in allowed and source is click.core.ParameterSource.COMMANDLINE:
-            raise Failure(f"--{name.replace('_', '-')}: not together with --resume")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from dynotes.command_line import (
     given,
     print_result,
     read_config_file,
+    refuse_settings,
     settings_options,
     start_engine,
 )
@@ -88,7 +89,7 @@ def train(**options: Any) -> None:
     resume = options["resume"]
     with clear_errors():
         if resume is not None:
-            _refuse_settings(options)
+            refuse_settings(options, "data_dir")
             config, text = word2vec_command.resumed(resume)
         else:
             file = read_config_file(options["config"], check_settings)
@@ -267,16 +268,6 @@ def convert(source: Path, target: Path, format: Optional[str], limit: Optional[i
     with clear_errors():
         result = run_conversion(source, target, format=format, limit=limit)
     print_result(result)
-
-
-def _refuse_settings(options: dict[str, Any]) -> None:
-    """A resumed run has its settings already."""
-    context = click.get_current_context()
-    allowed = {"resume", "data_dir", *(name for name in options if name.startswith("dynet_"))}
-    for name in options:
-        source = context.get_parameter_source(name)
-        if name not in allowed and source is click.core.ParameterSource.COMMANDLINE:
-            raise Failure(f"--{name.replace('_', '-')}: not together with --resume")
 
 
 if __name__ == "__main__":

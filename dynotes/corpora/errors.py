@@ -1,8 +1,9 @@
-"""The error of every reader of files, and the check of a whole number."""
+"""The error of every reader of files, and the checks of a whole number and of a file."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -34,3 +35,12 @@ def whole_number(name: str, value: Any, low: int = 1, high: int = 2**31 - 1) -> 
     if not whole or not low <= value <= high:
         raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {value!r}")
     return int(value)
+
+
+def existing_file(path: Path) -> Path:
+    """The path, if there is a file; InputError otherwise."""
+    if not path.exists():
+        raise InputError(path, "no such file")
+    if not path.is_file():
+        raise InputError(path, "not a file")
+    return path

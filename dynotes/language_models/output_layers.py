@@ -110,7 +110,7 @@ def rows_of(
     found: dict[Any, np.ndarray] = {}
     if isinstance(output, SampledOutput):
         found = output.touched(targets, draw)
-    elif isinstance(output, ClassFactoredSoftmax):
+    elif isinstance(output, (AdaptiveSoftmax, ClassFactoredSoftmax)):
         found = output.touched(targets)
     for table, more in found.items():
         rows[table] = np.union1d(rows[table], more) if table in rows else more

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dynotes.corpora import datasets
-from dynotes.corpora.errors import InputError
+from dynotes.corpora.errors import InputError, existing_file
 from dynotes.training.lm_config import ConfigError, LmConfig
 from dynotes.training.lm_data import LmFiles, fingerprint
 from dynotes.training.run_folder import RunFolder
@@ -51,10 +51,7 @@ def toy_files() -> LmFiles:
 
 def _existing(files: LmFiles) -> LmFiles:
     for path in filter(None, (files.train, files.dev, files.test, files.vocabulary)):
-        if not path.exists():
-            raise InputError(path, "no such file")
-        if not path.is_file():
-            raise InputError(path, "not a file")
+        existing_file(path)
     return files
 
 

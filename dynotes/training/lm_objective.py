@@ -14,7 +14,6 @@ from typing import Any, Optional
 import dynet as dy
 import numpy as np
 
-from dynotes.graph.shapes import check_ids
 from dynotes.language_models.lstm_lm import LstmLm, Segment
 from dynotes.structures.cluster_costs import LayerCost, default_cost, optimal_cutoffs
 from dynotes.tips.softmax_approximations import nce, negative_sampling
@@ -78,12 +77,13 @@ class Objective:
         output, h, config = model.output, segment.h, self._config
         if draw is None or not isinstance(output, SampledOutput):
             return model.nll(segment, targets)
-        ids = check_ids("targets", targets, model.n_words, (None, None))
         if config.softmax == "nce":
-            return nce.nce_loss(output, h, ids, draw)
+            return nce.nce_loss(output, h, targets, draw)
         if config.softmax == "negative-sampling":
-            return negative_sampling.negative_sampling_loss(output, h, ids, draw)
-        return importance_sampling_loss(output, h, ids, draw, rule=config.rule, clamp=config.clamp)
+            return negative_sampling.negative_sampling_loss(output, h, targets, draw)
+        return importance_sampling_loss(
+            output, h, targets, draw, rule=config.rule, clamp=config.clamp
+        )
 
 
 def noise_of(config: LmConfig, counts: Optional[np.ndarray]) -> NoiseDistribution:

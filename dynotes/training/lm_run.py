@@ -37,6 +37,7 @@ from dynotes.training.lm_objective import Objective
 from dynotes.training.lm_step import LmStepper, TrainingError
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.optimizer_state import load_state, roll_back, save_state
+from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
 from dynotes.training.trainers import make_schedule, make_trainer
 from dynotes.training.workers import GradientSum, Workers, shared_array
@@ -44,10 +45,6 @@ from dynotes.training.workers import GradientSum, Workers, shared_array
 EVALUATION_COLUMNS = 20
 LOOK_EVERY = 8  # updates between two agreements of several workers on what the lead sees
 FIT_AFTER = 60.0  # seconds of training before its speed is trusted
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the checkpoint is written, the program should end with status 130."""
 
 
 class LmRun:

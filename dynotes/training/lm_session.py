@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-from tqdm import tqdm
 
 from dynotes import runtime
 from dynotes.corpora.atomic import atomic_write
@@ -25,9 +22,10 @@ from dynotes.training.lm_evaluate import log_partitions, sentence_totals, stream
 from dynotes.training.lm_generate import generate
 from dynotes.training.lm_model import OwnedLm, load_model
 from dynotes.training.lm_objective import with_measured_cutoffs
-from dynotes.training.lm_run import Interrupted, LmRun
+from dynotes.training.lm_run import LmRun
 from dynotes.training.lm_step import TrainingError
 from dynotes.training.model_file import read_arrays
+from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import MODEL, RunFolder, finite, peak_memory_mb
 
 EVALUATION = {  # what the perplexities of dev and test are normalised by
@@ -50,7 +48,7 @@ def run_training(
     folder.remove_temporary()
     data = load_data(files, config)
     config = with_measured_cutoffs(config, data.vocabulary.counts)
-    say, progress, close = _reporter()
+    say, progress, close = reporter("tokens")
     run = LmRun(config, data, folder, say=say, progress=progress)
     if not resume:  # not before all input has proved right
         prepare(folder, config, files, runtime.engine_versions())
@@ -206,26 +204,3 @@ def run_generation(
 def _model_path(path: Path) -> Path:
     """A model file, or the one in the folder of a run."""
     return path / MODEL if path.is_dir() else path
-
-
-def _reporter() -> tuple[
-    Callable[[str], None], Callable[[int, int, int, str], None], Callable[[], None]
-]:
-    """(a line on stdout, a progress bar on stderr if that is a terminal, its end)."""
-    bar = tqdm(unit=" tokens", unit_scale=True, disable=None, leave=False, dynamic_ncols=True)
-
-    def say(text: str) -> None:
-        bar.clear()
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-
-    def progress(epoch: int, done: int, whole: int, loss: str) -> None:
-        if bar.disable:
-            return
-        if bar.total != whole or done < bar.n:
-            bar.reset(total=whole)
-        bar.set_description(f"epoch {epoch}", refresh=False)
-        bar.set_postfix_str(loss, refresh=False)
-        bar.update(done - bar.n)
-
-    return say, progress, bar.close

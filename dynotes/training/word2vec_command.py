@@ -11,7 +11,7 @@ from typing import Any
 
 from dynotes.corpora import datasets
 from dynotes.corpora.download import digest_of
-from dynotes.corpora.errors import InputError
+from dynotes.corpora.errors import InputError, existing_file
 from dynotes.corpora.token_store import TokenText, store_tokens
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.training.run_folder import RunFolder
@@ -36,22 +36,14 @@ def find_text(options: Mapping[str, Any]) -> Path:
     if named is not None:
         if corpus is not None:
             raise ConfigError("--corpus: not together with --train")
-        return _existing(named)
+        return existing_file(named)
     if corpus in (None, "toy"):
-        return _existing(toy_dir() / "train.txt")
+        return existing_file(toy_dir() / "train.txt")
     folder = datasets.data_dir(options["data_dir"])
     if folder is None:
         raise InputError(corpus, "no data folder: name it by --data-dir or DYNOTES_DATA")
     places = [folder / place for place in CORPORA[corpus]]
-    return next((p for p in places if p.is_file()), None) or _existing(places[0])
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise InputError(path, "no such file")
-    if not path.is_file():
-        raise InputError(path, "not a file")
-    return path
+    return next((p for p in places if p.is_file()), None) or existing_file(places[0])
 
 
 @contextlib.contextmanager
@@ -112,6 +104,6 @@ def resumed(out: Path) -> tuple[Word2vecConfig, Path]:
         path, digest = Path(saved["files"]["train"]), saved["sha256"]["train"]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(folder.config, f"damaged or of another version ({error})") from None
-    if digest_of(_existing(path)) != digest:
+    if digest_of(existing_file(path)) != digest:
         raise InputError(path, "changed since the run began")
     return config, path

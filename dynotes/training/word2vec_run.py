@@ -24,6 +24,7 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import chunks, subsample_keep, token_ranges
 from dynotes.training.parameters import memory_views, restore, snapshot
+from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
 from dynotes.training.word2vec_checkpoint import Position, read_checkpoint, write_checkpoint
 from dynotes.training.word2vec_config import Word2vecConfig
@@ -31,10 +32,6 @@ from dynotes.training.word2vec_step import Word2vecStepper, new_model
 from dynotes.training.workers import Workers, shared_array
 
 REPORT_EVERY = 0.1  # seconds
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the checkpoint is written, the program should end with status 130."""
 
 
 class Word2vecRun:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
-
-from tqdm import tqdm
 
 from dynotes import runtime
 from dynotes.corpora.datasets import data_dir
@@ -17,10 +13,11 @@ from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import write_arrays
+from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
 from dynotes.training.word2vec_command import new_run, tokens_of, write_config
 from dynotes.training.word2vec_config import Word2vecConfig
-from dynotes.training.word2vec_run import Interrupted, Word2vecRun
+from dynotes.training.word2vec_run import Word2vecRun
 from dynotes.training.word2vec_tools import (
     WordTestFiles,
     evaluate_vectors,
@@ -42,7 +39,7 @@ def run_training(
         data: folder of the real corpora, with the published tests; None for the usual one.
     """
     began = time.perf_counter()
-    say, progress, close = _reporter()
+    say, progress, close = reporter("words")
     try:
         if resume:
             folder = RunFolder(out)
@@ -118,26 +115,3 @@ def _summary(
         "vectors": str(run.folder.path / VECTORS),
         "run": str(run.folder.path),
     }
-
-
-def _reporter() -> tuple[
-    Callable[[str], None], Callable[[int, int, int, str], None], Callable[[], None]
-]:
-    """(a line on stdout, a progress bar on stderr if that is a terminal, its end)."""
-    bar = tqdm(unit=" words", unit_scale=True, disable=None, leave=False, dynamic_ncols=True)
-
-    def say(text: str) -> None:
-        bar.clear()
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-
-    def progress(epoch: int, done: int, whole: int, loss: str) -> None:
-        if bar.disable:
-            return
-        if bar.total != whole or done < bar.n:
-            bar.reset(total=whole)
-        bar.set_description(f"epoch {epoch}", refresh=False)
-        bar.set_postfix_str(loss, refresh=False)
-        bar.update(done - bar.n)
-
-    return say, progress, bar.close

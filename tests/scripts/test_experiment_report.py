@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
+from tests.scripts.experiment_script import FOLDER, module
 from tests.training.small_lm import ROOT
 
-FOLDER = ROOT / "scripts" / "experiments"
 ROWS = [
     {"name": "a|b", "count": 3, "value": 12.3456789, "more": 1},
     {"name": "two\nlines", "value": 123456789.0},
@@ -21,11 +21,7 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def report():
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return __import__("report")
-    finally:
-        sys.path.remove(str(FOLDER))
+    return module("report")
 
 
 def test_a_claimed_folder_is_made_with_its_parents(report, tmp_path):

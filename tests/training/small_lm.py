@@ -12,7 +12,8 @@ from dynotes.corpora.lm_corpus import LmText
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.training.lm_config import LmConfig
 from dynotes.training.lm_data import LmData
-from dynotes.training.lm_run import Interrupted, LmRun
+from dynotes.training.lm_run import LmRun
+from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]

@@ -58,7 +58,7 @@ def test_every_setting_has_a_help_text_and_a_default_of_a_plain_type():
 
 @pytest.mark.parametrize(("name", "value"), [*number_fields("low"), *number_fields("high")])
 def test_every_bound_itself_is_valid(name, value):
-    LmConfig(**{**others(name, value), name: value}).checked()
+    assert getattr(LmConfig(**{**others(name, value), name: value}).checked(), name) == value
 
 
 @pytest.mark.parametrize(("name", "low"), number_fields("low"))

@@ -51,7 +51,7 @@ def test_settings_that_do_not_fit_the_vocabulary_are_refused(settings, words, me
 
 
 def test_as_many_negatives_as_words_are_allowed():
-    Word2vecConfig(negatives=7).check_vocabulary(7)
+    assert Word2vecConfig(negatives=7).check_vocabulary(7) is None  # and 6 words are refused
 
 
 def test_the_command_line_is_above_the_file_and_the_file_above_the_preset():

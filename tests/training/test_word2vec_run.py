@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dynotes.corpora.errors import InputError
+from dynotes.training.progress import Interrupted
 from dynotes.training.settings import ConfigError
 from dynotes.training.word2vec_checkpoint import read_checkpoint
-from dynotes.training.word2vec_run import Interrupted
 from tests.training.small_word2vec import config, log, run
 
 
