@@ -28,7 +28,7 @@ from dynotes.command_line import (
     settings_options,
     start_engine,
 )
-from dynotes.training.word2vec_config import PRESETS, Word2vecConfig, check_settings, resolve
+from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_settings, resolve
 
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
@@ -83,21 +83,21 @@ def main() -> None:
 @dynet_options
 def train(**options: Any) -> None:
     """Train word vectors; the last line of output is a JSON summary."""
-    from dynotes.training import word2vec_command
     from dynotes.training.run_folder import RunFolder
+    from dynotes.training.word2vec import command
 
     resume = options["resume"]
     with clear_errors():
         if resume is not None:
             refuse_settings(options, "data_dir")
-            config, text = word2vec_command.resumed(resume)
+            config, text = command.resumed(resume)
         else:
             file = read_config_file(options["config"], check_settings)
             config = resolve(options["preset"], file, given(options, Word2vecConfig))
-            text = word2vec_command.find_text(options)
+            text = command.find_text(options)
             RunFolder(options["out"]).check_free()
         start_engine(options, config.seed, shared=config.processes > 1)
-        from dynotes.training.word2vec_session import run_training
+        from dynotes.training.word2vec.session import run_training
 
         out = resume or options["out"]
         result = run_training(
@@ -165,7 +165,7 @@ def evaluate(
 ) -> None:
     """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec_tools import (
+    from dynotes.training.word2vec.tools import (
         WordTestFiles,
         published_tests,
         run_evaluation,
@@ -209,7 +209,7 @@ RESTRICT = click.option(
 @RESTRICT
 def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
     """The words with the largest cosines to each WORD."""
-    from dynotes.training.word2vec_tools import run_neighbours
+    from dynotes.training.word2vec.tools import run_neighbours
 
     with clear_errors():
         result = run_neighbours(vectors, words, **options)
@@ -234,7 +234,7 @@ def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
 @RESTRICT
 def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
     """The best words D of A is to B as C is to D."""
-    from dynotes.training.word2vec_tools import run_analogy
+    from dynotes.training.word2vec.tools import run_analogy
 
     with clear_errors():
         result = run_analogy(vectors, *words, **options)
@@ -263,7 +263,7 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
 )
 def convert(source: Path, target: Path, format: Optional[str], limit: Optional[int]) -> None:
     """Write vectors in another format."""
-    from dynotes.training.word2vec_tools import run_conversion
+    from dynotes.training.word2vec.tools import run_conversion
 
     with clear_errors():
         result = run_conversion(source, target, format=format, limit=limit)

@@ -93,7 +93,7 @@ OURS, PEER = "dynotes", "gensim"
               metavar="N", help="Of the first round.")  # fmt: skip
 def main(**options: Any) -> None:
     """Compare word2vec's speed and quality with gensim's; the last line is JSON."""
-    from dynotes.training.word2vec_command import find_text
+    from dynotes.training.word2vec.command import find_text
 
     began = time.perf_counter()
     with clear_errors(), tempfile.TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def main(**options: Any) -> None:
 
 def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """What both sides are told, as JSON values; ours does not read what is gensim's."""
-    from dynotes.training.word2vec_config import resolve
+    from dynotes.training.word2vec.config import resolve
 
     named = ("model", "epochs", "dim", "window", "min_count", "processes", "lr", "chunk")
     config = resolve(None, {}, {n: options[n] for n in named if options[n] is not None})
@@ -133,7 +133,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tests(options: Mapping[str, Any]) -> Any:
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec_tools import published_tests, toy_tests
+    from dynotes.training.word2vec.tools import published_tests, toy_tests
 
     if options["corpus"] == "toy":
         return toy_tests()
@@ -147,7 +147,7 @@ def measure(
     from rounds import Side, run_side, speed
 
     from dynotes.corpora.word_vectors import read_vectors
-    from dynotes.training.word2vec_tools import evaluate_vectors
+    from dynotes.training.word2vec.tools import evaluate_vectors
 
     found: dict[str, list[dict[str, Any]]] = {OURS: [], PEER: []}
     programs = {

@@ -29,8 +29,8 @@ def train(task: dict[str, Any]) -> dict[str, Any]:
     from dynotes.corpora.token_store import store_tokens
     from dynotes.corpora.word_vectors import WordVectors, write_vectors
     from dynotes.training.run_folder import RunFolder
-    from dynotes.training.word2vec_config import Word2vecConfig
-    from dynotes.training.word2vec_run import Word2vecRun
+    from dynotes.training.word2vec.config import Word2vecConfig
+    from dynotes.training.word2vec.run import Word2vecRun
 
     config = Word2vecConfig(**{name: task[name] for name in SETTINGS}).checked()
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.scripts.word2vec_script import ROOT
-from tests.training.small_word2vec import write_text
+from tests.training.word2vec.small_word2vec import write_text
 
 BENCH = ROOT / "scripts" / "bench"
 PEER = os.environ.get("DYNOTES_GENSIM_PYTHON", sys.executable)

@@ -14,7 +14,7 @@ import pytest
 from dynotes.corpora.word_vectors import read_vectors
 from dynotes.training.model_file import read_arrays
 from tests.scripts.word2vec_script import SCRIPT, SMALL, last_line, load, run, start, text
-from tests.training.small_word2vec import log
+from tests.training.word2vec.small_word2vec import log
 
 COMMANDS = ["train", "evaluate", "neighbours", "analogy", "convert"]
 HELP = """

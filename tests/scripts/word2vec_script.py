@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.training.small_word2vec import write_text
+from tests.training.word2vec.small_word2vec import write_text
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "word2vec.py"

@@ -26,9 +26,9 @@ from dynotes.corpora.token_stream import chunks, subsample_keep, token_ranges
 from dynotes.training.parameters import memory_views, restore, snapshot
 from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
-from dynotes.training.word2vec_checkpoint import Position, read_checkpoint, write_checkpoint
-from dynotes.training.word2vec_config import Word2vecConfig
-from dynotes.training.word2vec_step import Word2vecStepper, new_model
+from dynotes.training.word2vec.checkpoint import Position, read_checkpoint, write_checkpoint
+from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.step import Word2vecStepper, new_model
 from dynotes.training.workers import Workers, shared_array
 
 REPORT_EVERY = 0.1  # seconds
@@ -99,7 +99,7 @@ class Word2vecRun:
 
         Raises:
             Interrupted: Ctrl-C.
-            TrainingError: see word2vec_step.
+            TrainingError: see `dynotes.training.word2vec.step`.
             InputError: a damaged checkpoint, or one of other settings.
         """
         self._begin_epoch()

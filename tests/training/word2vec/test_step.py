@@ -6,9 +6,9 @@ import pytest
 
 from dynotes.corpora.token_stream import Chunk
 from dynotes.training.lm_step import TrainingError
-from dynotes.training.word2vec_step import Word2vecStepper, new_model
+from dynotes.training.word2vec.step import Word2vecStepper, new_model
 from tests.reference import word2vec as ref
-from tests.training.small_word2vec import config
+from tests.training.word2vec.small_word2vec import config
 
 COUNTS = np.array([40, 30, 20, 10, 5])
 IDS = np.array([0, 3, 0, 1, 3], np.int32)

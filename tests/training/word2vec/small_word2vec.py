@@ -4,8 +4,8 @@ import numpy as np
 
 from dynotes.corpora.token_store import store_tokens
 from dynotes.training.run_folder import RunFolder
-from dynotes.training.word2vec_config import Word2vecConfig
-from dynotes.training.word2vec_run import Word2vecRun
+from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.run import Word2vecRun
 
 CLOCKS = ("train_seconds", "words_per_second")  # what differs between equal runs
 

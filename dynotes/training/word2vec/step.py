@@ -31,7 +31,7 @@ from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.graph.arrays import scalar
 from dynotes.tips.softmax_approximations.noise import NoiseDistribution
 from dynotes.training.lm_step import TrainingError
-from dynotes.training.word2vec_config import Word2vecConfig
+from dynotes.training.word2vec.config import Word2vecConfig
 
 Model = Union[SkipGram, Cbow]
 Noise = Union[SharedNoise, np.ndarray, None]  # for all, for each, none

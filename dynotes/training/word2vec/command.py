@@ -16,7 +16,7 @@ from dynotes.corpora.token_store import TokenText, store_tokens
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.training.run_folder import RunFolder
 from dynotes.training.settings import ConfigError
-from dynotes.training.word2vec_config import Word2vecConfig
+from dynotes.training.word2vec.config import Word2vecConfig
 
 CORPORA = {  # name: places in the data folder, the first that is there
     "brown": ("embed_corpus/brown_tokens.txt", "embed_corpus/brown_tokens.txt.gz"),

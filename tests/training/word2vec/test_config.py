@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from dynotes.training.settings import ConfigError
-from dynotes.training.word2vec_config import PRESETS, Word2vecConfig, check_settings, resolve
+from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_settings, resolve
 
 
 def test_the_defaults_are_right():

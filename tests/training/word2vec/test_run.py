@@ -9,8 +9,8 @@ import pytest
 from dynotes.corpora.errors import InputError
 from dynotes.training.progress import Interrupted
 from dynotes.training.settings import ConfigError
-from dynotes.training.word2vec_checkpoint import read_checkpoint
-from tests.training.small_word2vec import config, log, run
+from dynotes.training.word2vec.checkpoint import read_checkpoint
+from tests.training.word2vec.small_word2vec import config, log, run
 
 
 def parameters(r):

@@ -15,10 +15,10 @@ from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import write_arrays
 from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
-from dynotes.training.word2vec_command import new_run, tokens_of, write_config
-from dynotes.training.word2vec_config import Word2vecConfig
-from dynotes.training.word2vec_run import Word2vecRun
-from dynotes.training.word2vec_tools import (
+from dynotes.training.word2vec.command import new_run, tokens_of, write_config
+from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.run import Word2vecRun
+from dynotes.training.word2vec.tools import (
     WordTestFiles,
     evaluate_vectors,
     published_tests,
