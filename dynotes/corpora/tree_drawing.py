@@ -44,22 +44,22 @@ def draw_tree(words: Sequence[str], heads: Any, labels: Sequence[str]) -> str:
     columns = _columns(up)
     width = int(columns.max()) + 1
     grid = np.zeros((up.size + 1, width), dtype=np.int64)
-    for word, (head, column) in enumerate(zip(up.tolist(), columns.tolist()), start=1):
-        top, bottom = min(word, head), max(word, head)
-        place = width - 1 - column
-        grid[top, place] |= DOWN
-        grid[bottom, place] |= UP
-        grid[top + 1 : bottom, place] |= UP | DOWN
+    for place, (head, column) in enumerate(zip(up.tolist(), columns.tolist()), start=1):
+        top, bottom = min(place, head), max(place, head)
+        x = width - 1 - column
+        grid[top, x] |= DOWN
+        grid[bottom, x] |= UP
+        grid[top + 1 : bottom, x] |= UP | DOWN
         for row in (top, bottom):
-            grid[row, place] |= RIGHT
-            grid[row, place + 1 :] |= LEFT | RIGHT
-    text = ["ROOT", *words]
-    room = max(map(_text_width, text))
+            grid[row, x] |= RIGHT
+            grid[row, x + 1 :] |= LEFT | RIGHT
+    texts = ["ROOT", *words]
+    room = max(map(_text_width, texts))
     lines = []
-    for row, (cells, word) in enumerate(zip(grid.tolist(), text)):
+    for row, (cells, word) in enumerate(zip(grid.tolist(), texts)):
         arcs = "".join(LINES[cell] for cell in cells) + ("> " if row else "─ ")
-        label = labels[row - 1] if row else ""
-        lines.append(f"{arcs}{word}{' ' * (room - _text_width(word))}  {label}".rstrip() + "\n")
+        padding = " " * (room - _text_width(word))
+        lines.append(f"{arcs}{word}{padding}  {labels[row - 1] if row else ''}".rstrip() + "\n")
     return "".join(lines)
 
 

@@ -73,7 +73,9 @@ class _Contraction:
         self.scores = scores.copy()
         self.first = np.where(scores > -np.inf, first[:, None], -np.inf)
         # the arc of the sentence that [u, v] stands for
-        self.head, self.word = np.indices(scores.shape)
+        index = np.arange(size)
+        self.head = np.repeat(index[:, None], size, axis=1)
+        self.word = np.repeat(index[None], size, axis=0)
         # what the arc chosen for each row is worth
         self.gain = np.zeros((2, size))
         # the forest of contractions: nodes 0 .. n are the root and the words, later ones cycles
@@ -116,8 +118,9 @@ class _Contraction:
         row, every = cycle[0], np.arange(len(self.scores))
         into_first = self.first[:, cycle] - self.gain[0, cycle]
         into_score = self.scores[:, cycle] - self.gain[1, cycle]
-        into = every, np.asarray(cycle)[_best(into_first, into_score, axis=1)]
-        out = np.asarray(cycle)[_best(self.first[cycle], self.scores[cycle], axis=0)], every
+        members = np.array(cycle)
+        into = every, members[_best(into_first, into_score, axis=1)]
+        out = members[_best(self.first[cycle], self.scores[cycle], axis=0)], every
         entering = [
             (self.first, self.first[into] - self.gain[0, into[1]]),
             (self.scores, self.scores[into] - self.gain[1, into[1]]),
@@ -152,7 +155,7 @@ class _Contraction:
         return heads[1:]
 
 
-def _best(first: np.ndarray, scores: np.ndarray, axis: int) -> np.ndarray:
+def _best(first: np.ndarray, scores: np.ndarray, axis: int) -> Any:
     """Where the score is highest among the highest of ``first``; the first one of equals."""
     ahead = first == first.max(axis=axis, keepdims=True)
     return np.where(ahead, scores, -np.inf).argmax(axis=axis)
