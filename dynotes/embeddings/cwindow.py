@@ -6,9 +6,9 @@ with U (V, 2cD), so a word's score is a sum over the slots, each with vectors of
 
     u_o . h_t = sum_s u_o^s . v_s        u_o = [u_o^1; ..; u_o^2c]
 
-If all blocks u_o^s are the same vector divided by 2c, this is CBOW with the mean of the window; else
-the order counts.  Slots beyond the ends of a sentence hold a padding vector, row V of the input
-table, which learns like a word's.
+If all blocks u_o^s are the same vector divided by 2c, this is CBOW with the mean of the window;
+else the order counts.  Slots beyond the ends of a sentence hold a padding vector, row V of the
+input table, which learns like a word's.
 
 The hidden vectors of a step are one selection of columns of its different words' vectors.
 

@@ -59,7 +59,7 @@ def scores_and_gradients(table, H, outputs):
 
 def test_equal_output_blocks_divided_by_their_number_are_cbow_with_the_mean():
     """Scores, gradients of the input table, and of an output vector summed over its blocks."""
-    pc, model, v = cwindow()
+    pc, model, _ = cwindow()
     u = arrays(3)[1]
     blocks = np.tile(u, 2 * WINDOW) / (2 * WINDOW)
     found = scores_and_gradients(model.inputs, model.hidden(id_windows(FULL)), blocks)
@@ -78,7 +78,7 @@ def test_equal_output_blocks_divided_by_their_number_are_cbow_with_the_mean():
 
 
 def test_the_order_of_a_window_counts_unless_the_blocks_are_equal():
-    pc, model, v = cwindow()
+    pc, model, _ = cwindow()
     one, other = np.array([[1], [2], [4], [0]]), np.array([[2], [1], [4], [0]])
     U = arrays(3, n_embed=2 * WINDOW * D)[1]
     found = [U @ read(model.hidden(id_windows(g)))[..., 0] for g in (one, other)]
@@ -133,7 +133,7 @@ def test_the_masses_count_the_losses_of_every_window_once_a_slot():
     ("call", "message"),
     [
         (lambda m: m.hidden(id_windows(np.full((4, 1), V + 1))), f"words: ids must be 0 to {V}"),
-        (lambda m: m.hidden(id_windows(np.zeros((2, 3), int))), r"rows: expected shape \(4, None\)"),
+        (lambda m: m.hidden(id_windows(np.zeros((2, 3), int))), r"expected shape \(4, None\)"),
         (
             lambda m: m.hidden(id_windows(GRID)._replace(rows=np.full((4, 1), 99))),
             "rows: ids must be 0 to",
