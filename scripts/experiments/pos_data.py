@@ -109,6 +109,11 @@ def write_text(path: Path, parts: Iterable[Iterable[str]]) -> Path:
     return path
 
 
+def lowered(tagged: Tagged) -> Tagged:
+    """The same in lower case."""
+    return Tagged([[word.lower() for word in words] for words in tagged.words], tagged.tags)
+
+
 def majority_tags(tagged: Tagged, least: int = 1) -> dict[str, str]:
     """The most frequent tag of each word that occurs so often; of equal ones the first seen."""
     counts: dict[str, dict[str, int]] = {}

@@ -114,7 +114,7 @@ def main(**options: Any) -> None:
             "scored": scored,
             "accuracy": {f"{row['model']}, radius {row['radius']}": row[scored] for row in rows},
             "gain": {
-                f"{row['model']}, radius {row['radius']}": row[f"{scored}_gain"]
+                f"{row['model']}, radius {row['radius']}": row.get(f"{scored}_gain")
                 for row in rows
                 if row["model"] != BASE
             },

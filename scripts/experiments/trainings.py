@@ -76,3 +76,9 @@ def named(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise Failure(f"--setting: expected NAME=VALUE, found {text!r}")
     return name, value
+
+
+def predictions(run: Path) -> int:
+    """How many losses a run of word2vec.py learned from, all epochs together."""
+    lines = RunFolder(run).log.read_text(encoding="utf-8").splitlines()
+    return sum(json.loads(line)["predictions"] for line in lines)

@@ -48,9 +48,7 @@ def test_windows_of_a_text_are_those_of_a_loop_over_its_sentences(window, size):
         centres, contexts = window_pairs(chunk, chunk.windows)
         if not len(centres):
             continue
-        found, predictions = text_windows(
-            chunk.ids, centres, contexts, window=window, padding=9
-        )
+        found, predictions = text_windows(chunk.ids, centres, contexts, window=window, padding=9)
         assert (np.diff(found.words) > 0).all()
         grids.append(found.words[found.rows])
         np.testing.assert_array_equal(predictions.columns, np.arange(found.rows.shape[1]))
