@@ -20,23 +20,21 @@ Differs: the released code pads with the vector of the end of a sentence, which 
 
 from __future__ import annotations
 
-from typing import Optional
-
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import columns
+from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.encoder import Encoder, Factors
 from dynotes.embeddings.tables import input_table
 from dynotes.embeddings.windows import Windows
-from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids, check_size
 
 
-class CWindow(Builder):
-    """The input table and the windows' hidden vectors.
+class CWindow(Encoder):
+    """Input vectors of words; a hidden vector is that of the slots of a window.
 
     Args:
-        pc: collection that will own the table, as sub-collection "cwindow".
+        pc: collection that will own the table "V", as sub-collection "cwindow".
         n_words: V; the table has a row more, see `padding`.
         n_embed: D.
         window: c.
@@ -51,34 +49,34 @@ class CWindow(Builder):
         check_dims("hidden vector", (2 * check_size("window", window), n_embed))
         super().__init__(pc, n_words=n_words, n_embed=n_embed, window=window)
         self.n_words, self.n_embed, self.window = n_words, n_embed, window
-        self.n_hidden = 2 * window * n_embed
+        self.size = 2 * window * n_embed  # of a hidden vector
         self.inputs = input_table(self._pc, n_words + 1, n_embed)
+        self.tables = (self.inputs,)
 
     @property
     def padding(self) -> int:
         """The row of the input table that stands in empty slots: V."""
         return self.n_words
 
-    def hidden(self, windows: Windows, factors: Optional[np.ndarray] = None) -> dy.Expression:
+    def hidden(self, examples: Windows, factors: Factors = None) -> dy.Expression:
         """h_t of every window, (2cD, N).
 
         Args:
-            windows: N >= 1 windows of 2c slots.
-            factors: (V + 1,), damps the gradient of each row; None leaves it.
+            examples: N >= 1 windows of 2c slots.
+            factors: see `Encoder.hidden`; the table has V + 1 rows.
         """
-        check_ids("words", windows.words, self.n_words + 1, (None,))
-        rows = check_ids("rows", windows.rows, len(windows.words), (2 * self.window, None))
-        X = columns(self.inputs, windows.words, factors)
+        check_ids("words", examples.words, self.n_words + 1, (None,))
+        rows = check_ids("rows", examples.rows, len(examples.words), (2 * self.window, None))
+        X = columns(self.inputs, examples.words, None if factors is None else factors[0])
         slots = dy.select_cols(X, rows.ravel(order="F").tolist())
-        return dy.reshape(slots, (self.n_hidden, rows.shape[1]))
+        return dy.reshape(slots, (self.size, rows.shape[1]))
 
-    def input_masses(self, windows: Windows, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(ids, how many losses each row of the input table takes part in), (u,) each.
+    def n_hidden(self, examples: Windows) -> int:
+        """N."""
+        return examples.rows.shape[1]
 
-        Args:
-            windows: as of `hidden`.
-            losses: (N,) losses of each window.
-        """
-        each = np.broadcast_to(losses, windows.rows.shape).ravel()
-        taken = np.bincount(windows.rows.ravel(), weights=each, minlength=len(windows.words))
-        return windows.words, taken
+    def masses(self, examples: Windows, losses: np.ndarray) -> list[Masses]:
+        """A word takes part in all losses of a window, once for each slot in which it stands."""
+        each = np.broadcast_to(losses, examples.rows.shape).ravel()
+        held = np.bincount(examples.rows.ravel(), weights=each, minlength=len(examples.words))
+        return [[(examples.words, held)]]

@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynotes.embeddings.predictions import Predictions
+from dynotes.embeddings.predictions import MAX_WORDS, Predictions, predicted
 from dynotes.graph.shapes import check_ids, check_size
-
-MAX_WORDS = 2**31 - 1
 
 
 class Windows(NamedTuple):
@@ -72,7 +70,7 @@ def text_windows(
     middles, columns = np.unique(centres, return_inverse=True)
     grid = np.full((2 * window, len(middles)), padding)
     grid[slots(contexts - centres, window), columns] = ids[contexts]
-    return _windows(grid), Predictions(np.arange(len(middles)), ids[middles])
+    return _windows(grid), predicted(np.arange(len(middles)), ids[middles])
 
 
 def id_windows(grid: Any) -> Windows:

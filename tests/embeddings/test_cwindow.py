@@ -32,7 +32,7 @@ def joined(v, grid):
 def test_the_hidden_vector_is_the_vectors_of_the_slots_one_below_another():
     pc, model, v = cwindow()
     found = model.hidden(id_windows(GRID))
-    assert found.dim() == ((2 * WINDOW * D, 4), 1)
+    assert found.dim() == ((model.size, model.n_hidden(id_windows(GRID))), 1)
     np.testing.assert_allclose(read(found)[..., 0], joined(v, GRID), rtol=1e-6)
     assert pc.parameter_count() == (V + 1) * D
 
@@ -107,7 +107,7 @@ def test_gradients_are_those_of_finite_differences():
 def test_factors_scale_the_gradient_of_each_row_and_not_the_vectors():
     pc, model, _ = cwindow()
     factors = np.linspace(0.1, 1, V + 1).astype(np.float32)
-    plain, scaled = (model.hidden(id_windows(GRID), f) for f in (None, factors))
+    plain, scaled = (model.hidden(id_windows(GRID), f) for f in (None, [factors]))
     np.testing.assert_array_equal(read(plain), read(scaled))
     asymmetric(plain).backward()
     before = np.array(model.inputs.grad_as_array())
@@ -120,7 +120,7 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_vectors():
 def test_the_masses_count_the_losses_of_every_window_once_a_slot():
     pc, model, _ = cwindow()
     losses = np.array([1.0, 6.0, 2.0, 3.0])
-    ids, masses = model.input_masses(id_windows(GRID), losses)
+    (((ids, masses),),) = model.masses(id_windows(GRID), losses)
     expected = dict.fromkeys(range(V + 1), 0.0)
     for column, window in enumerate(GRID.T):
         for word in window:

@@ -52,7 +52,7 @@ def test_windows_of_a_text_are_those_of_a_loop_over_its_sentences(window, size):
         assert (np.diff(found.words) > 0).all()
         grids.append(found.words[found.rows])
         np.testing.assert_array_equal(predictions.columns, np.arange(found.rows.shape[1]))
-        predicted += predictions.targets.tolist()
+        predicted += predictions.words.tolist()
     np.testing.assert_array_equal(np.concatenate(grids, axis=1), expected)
     assert predicted == targets
 

@@ -1,4 +1,4 @@
-"""The part-of-speech probe at work on a small treebank: readers, windows, classifier, the script."""
+"""The part-of-speech probe on a small treebank: readers, windows, classifier, the script."""
 
 import json
 import subprocess

@@ -10,13 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from dynotes.training.settings import ConfigError, check_value, check_values, setting
+from dynotes.training.settings import (
+    ConfigError,
+    check_companions,
+    check_value,
+    check_values,
+    setting,
+)
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "structured-skipgram", "cwindow")
 FORMULAS = ("released", "paper")
-LOSSES = ("negative-sampling", "softmax")
+LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
-SAMPLED_ONLY = ("negatives", "shared", "power")
+SAMPLED = {"loss": ("negative-sampling", "nce")}
 
 
 @dataclass(frozen=True)
@@ -26,17 +32,26 @@ class Word2vecConfig:
     model: str = setting("skipgram", "what predicts what (T53)", choices=MODELS)
     dim: int = setting(100, "size of a word vector", low=1, high=20000)
     window: int = setting(5, "words on each side, at most", low=1, high=1000)
-    dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
-    mean: bool = setting(True, "cbow: the mean of a window's vectors, else their sum")
+    dynamic: bool = setting(
+        True,
+        "each window's size drawn from 1 to --window, else all of it, as is the default of "
+        "structured-skipgram and cwindow",
+    )
+    mean: bool = setting(
+        True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
+    )
 
     loss: str = setting(
-        "negative-sampling", "full softmax is for small vocabularies (T53, T54)", choices=LOSSES
+        "negative-sampling", "softmax is for small vocabularies (T53, T54)", choices=LOSSES
     )
-    negatives: int = setting(5, "noise words a pair, K", low=1)
+    negatives: int = setting(5, "noise words a prediction, K", low=1, only=SAMPLED)
     shared: int = setting(
-        64, "noise words drawn for a chunk and shared by its pairs; 0: K for each pair", low=0
+        64,
+        "noise words drawn for a chunk and shared by its predictions; 0: K for each",
+        low=0,
+        only=SAMPLED,
     )
-    power: float = setting(0.75, "noise: counts to this power", low=0, high=10)
+    power: float = setting(0.75, "noise: counts to this power", low=0, high=10, only=SAMPLED)
 
     subsample: float = setting(1e-3, "share of the text above which words are thinned out; 0: "
                                "none", low=0, high=1)  # fmt: skip
@@ -48,7 +63,7 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow; it falls linearly",
+        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2; it falls linearly",
         low=0,
         high=1000,
     )
@@ -65,7 +80,8 @@ class Word2vecConfig:
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
-        return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
+        shared_out = {"cbow": 0.3 if self.mean else 0.05, "cwindow": 0.2}
+        return self.lr or shared_out.get(self.model, 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.
@@ -76,12 +92,7 @@ class Word2vecConfig:
         """
         for f in dataclasses.fields(self):
             check_value(f, getattr(self, f.name))
-        for f in dataclasses.fields(self):
-            changed = getattr(self, f.name) != f.default
-            if changed and f.name in SAMPLED_ONLY and self.loss == "softmax":
-                raise ConfigError(f"{f.name}: only with loss negative-sampling")
-            if changed and f.name == "mean" and self.model != "cbow":
-                raise ConfigError("mean: only with model cbow")
+        check_companions(self)
         return self
 
     def check_vocabulary(self, n_words: int) -> None:
@@ -93,7 +104,7 @@ class Word2vecConfig:
                 f"loss softmax: at most {MAX_SOFTMAX_WORDS} words, found {n_words}; "
                 "raise min_count or set max_vocabulary"
             )
-        if self.loss != "softmax" and self.negatives > n_words:
+        if self.loss in SAMPLED["loss"] and self.negatives > n_words:
             raise ConfigError(
                 f"negatives: expected 1 to {n_words} (the vocabulary), found {self.negatives}"
             )
@@ -107,6 +118,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+# what a model has where nothing else is said: a slot for each place wants all places (T65, T66)
+MODEL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "structured-skipgram": {"dynamic": False},
+    "cwindow": {"dynamic": False},
+}
+
+
 def check_settings(values: Mapping[str, Any]) -> None:
     """ConfigError for the first setting that is unknown, of a wrong type or out of bounds."""
     check_values(Word2vecConfig, values)
@@ -115,10 +133,11 @@ def check_settings(values: Mapping[str, Any]) -> None:
 def resolve(
     preset: Optional[str], file: Mapping[str, Any], command_line: Mapping[str, Any]
 ) -> Word2vecConfig:
-    """Defaults, below a preset, below a file, below the command line.
+    """Defaults, below those of the model, below a preset, below a file, below the command line.
 
     Raises:
         ConfigError: see `Word2vecConfig.checked`.
     """
-    layers = PRESETS[preset] if preset else {}
-    return Word2vecConfig(**{**layers, **file, **command_line}).checked()
+    said = {**(PRESETS[preset] if preset else {}), **file, **command_line}
+    of_model = MODEL_DEFAULTS.get(said.get("model", MODELS[0]), {})
+    return Word2vecConfig(**{**of_model, **said}).checked()
