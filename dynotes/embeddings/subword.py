@@ -18,17 +18,18 @@ Differs: the mean is that of the code that the authors released, which adds the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Optional
 
 import dynet as dy
 import numpy as np
 
+from dynotes.embeddings.damped_rows import Masses
+from dynotes.embeddings.encoder import Encoder, Factors
 from dynotes.embeddings.units import Units
-from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids, check_size
 
 
-class Subword(Builder):
+class Subword(Encoder):
     """A table of the vectors of words and n-grams, and the vectors of words made from it.
 
     Args:
@@ -59,33 +60,31 @@ class Subword(Builder):
         self.inputs = self._pc.add_lookup_parameters(
             (self.n_rows, n_embed), init="uniform", scale=1 / n_embed, name="V"
         )
+        self.tables = (self.inputs,)
 
-    def hidden(self, units: Units, factors: Optional[np.ndarray] = None) -> dy.Expression:
-        """h_w of every word, as the columns of a matrix, (D, u).
+    def hidden(self, examples: Units, factors: Factors = None) -> dy.Expression:
+        """h_w of every word, (D, u).
 
         Args:
-            units: of `units_of`, u >= 1 words.
-            factors: (V + B,), what the gradient of each row is multiplied by; None for 1.
+            examples: the units of u >= 1 words.
+            factors: see `Encoder.hidden`.
         """
-        check_ids("rows", units.rows, self.n_rows, (int(units.sizes.sum()),))
-        parts = [
-            self._words(rows, size, factors) for size, rows in _blocks(units.sizes, units.rows)
-        ]
+        sizes, rows = examples.sizes, examples.rows
+        check_ids("rows", rows, self.n_rows, (int(sizes.sum()),))
+        f = None if factors is None else factors[0]
+        parts = [self._words(of_size, size, f) for size, of_size in _blocks(sizes, rows)]
         return parts[0] if len(parts) == 1 else dy.concatenate_cols(parts)
 
-    def input_masses(self, units: Units, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much each row takes part in the losses of the words.
+    def n_hidden(self, examples: Units) -> int:
+        """u."""
+        return len(examples.words)
 
-        Args:
-            units: as of `hidden`.
-            losses: (u,), of each word.
-
-        Returns:
-            Different rows of the table, and the sum of their shares in the losses.
-        """
-        shares = np.repeat(losses / units.sizes if self.mean else losses, units.sizes)
-        rows, where = np.unique(units.rows, return_inverse=True)
-        return rows, np.bincount(where, weights=shares, minlength=len(rows))
+    def masses(self, examples: Units, losses: np.ndarray) -> list[Masses]:
+        """A unit takes part in the losses of its words with its shares in them."""
+        each = losses / examples.sizes if self.mean else losses
+        rows, where = np.unique(examples.rows, return_inverse=True)
+        shares = np.repeat(each, examples.sizes)
+        return [[(rows, np.bincount(where, weights=shares, minlength=len(rows)))]]
 
     def _words(self, rows: np.ndarray, size: int, factors: Optional[np.ndarray]) -> dy.Expression:
         """h of words of ``size`` units each, (D, m); their rows one word after another."""
@@ -107,7 +106,7 @@ def _batched(numbers: np.ndarray, size: int) -> dy.Expression:
     return dy.reshape(flat, (size,), len(numbers) // size)
 
 
-def _blocks(sizes: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, Any]]:
+def _blocks(sizes: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """The size and the rows of each block of words of equally many units."""
     ends = np.cumsum(sizes)
     last = np.flatnonzero(np.diff(sizes, append=0))

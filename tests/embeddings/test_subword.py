@@ -76,7 +76,7 @@ def test_a_word_is_the_mean_or_the_sum_of_its_units(maxn, mean):
 def test_gradients_are_those_of_finite_differences(mean, damped):
     pc, model, vocabulary, _ = made(mean=mean)
     units = some(vocabulary)
-    factors = np.ones(model.n_rows, np.float32) if damped else None
+    factors = [np.ones(model.n_rows, np.float32)] if damped else None
     assert_gradients(
         lambda: asymmetric(dy.tanh(model.hidden(units, factors))), [model.inputs], entries=30
     )
@@ -136,7 +136,7 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mean):
     units = some(vocabulary)
     factors = np.linspace(0.1, 2, model.n_rows).astype(np.float32)
     dy.renew_cg()
-    plain, scaled = model.hidden(units), model.hidden(units, factors)
+    plain, scaled = model.hidden(units), model.hidden(units, [factors])
     np.testing.assert_allclose(read(scaled), read(plain), rtol=1e-5, atol=1e-6)
     before, after = gradient(model, plain), gradient(model, scaled)
     np.testing.assert_allclose(after, before * factors[:, None], rtol=1e-5, atol=1e-7)
@@ -153,7 +153,7 @@ def test_masses_are_the_shares_of_the_rows_in_the_losses(mean):
         rows = listed(vocabulary, word)
         for row in rows:
             expected[row] += n / (len(rows) if mean else 1)
-    rows, masses = model.input_masses(units, losses)
+    ((rows, masses),) = model.masses(units, losses)[0]
     assert rows.tolist() == np.unique(units.rows).tolist()
     np.testing.assert_allclose(masses, expected[rows])
     assert pc.parameter_count()
