@@ -18,10 +18,11 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "subword")
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
+SUBWORD = {"model": ("subword",)}
 SAMPLED = {"loss": ("negative-sampling", "nce")}
 
 
@@ -34,7 +35,16 @@ class Word2vecConfig:
     window: int = setting(5, "words on each side, at most", low=1, high=1000)
     dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
     mean: bool = setting(
-        True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
+        True,
+        "the mean of the vectors of a window or of a word's n-grams, else their sum",
+        only={"model": ("cbow", "subword")},
+    )
+    minn: int = setting(
+        3, "characters of an n-gram, at least (T57)", low=1, high=1000, only=SUBWORD
+    )
+    maxn: int = setting(6, "at most; 0: no n-grams", low=0, high=1000, only=SUBWORD)
+    buckets: int = setting(
+        2_000_000, "what the hashes of n-grams are taken modulo", low=1, only=SUBWORD
     )
 
     loss: str = setting(
@@ -88,6 +98,8 @@ class Word2vecConfig:
         for f in dataclasses.fields(self):
             check_value(f, getattr(self, f.name))
         check_companions(self)
+        if 0 < self.maxn < self.minn:
+            raise ConfigError(f"minn: expected 1 to {self.maxn} (maxn), found {self.minn}")
         return self
 
     def check_vocabulary(self, n_words: int) -> None:

@@ -3,8 +3,8 @@
 To add one: its encoder in `dynotes.embeddings`, a function here that puts it together, its row in
 ``MODELS``, its settings in `dynotes.training.word2vec.config`.
 
-Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54)
-Paper: Mikolov et al. 2013b, arXiv:1310.4546
+Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54, T57)
+Paper: Mikolov et al. 2013b, arXiv:1310.4546; Bojanowski et al. 2017, arXiv:1607.04606
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import dynet as dy
 import numpy as np
 
+from dynotes.corpora.subword_vectors import SubwordVectors
 from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import Chunk, window_pairs
 from dynotes.embeddings.cbow import Cbow
@@ -25,8 +26,10 @@ from dynotes.embeddings.output_losses.nce import NceLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.output_table import OutputLoss
 from dynotes.embeddings.pairs import text_bags, text_pairs
-from dynotes.embeddings.predictions import Predictions
+from dynotes.embeddings.predictions import Predictions, predicted
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.units import units_of, vocabulary_units
 from dynotes.training.word2vec.config import Word2vecConfig
 
 
@@ -121,6 +124,29 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
+def _subword(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
+    words = list(text.vocabulary.words)
+    minn, maxn, buckets = config.minn, config.maxn, config.buckets
+    units = vocabulary_units(words, minn=minn, maxn=maxn, buckets=buckets)
+    sizes = {"n_words": len(words), "n_ngrams": len(units.buckets), "n_embed": config.dim}
+    encoder = Subword(pc, mean=config.mean, **sizes)
+
+    def examples(chunk: Chunk) -> Optional[Examples]:
+        centres, contexts = window_pairs(chunk, chunk.windows)
+        if not len(centres):
+            return None
+        different, which = np.unique(chunk.ids[centres], return_inverse=True)
+        made, places = units_of(units, different)
+        return Examples(made, predicted(places[which], chunk.ids[contexts]))
+
+    def vectors(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        table = parameters[encoder.inputs.name()]
+        made = SubwordVectors(words, table, units.buckets, buckets, minn, maxn, config.mean)
+        return made.known().matrix
+
+    return EmbeddingModel(encoder, new_output(config, pc, text), examples, vectors)
+
+
 MODELS: Mapping[
     str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow}
+] = {"skipgram": _skip_gram, "cbow": _cbow, "subword": _subword}
