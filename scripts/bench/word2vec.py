@@ -21,7 +21,7 @@ import click
 
 from dynotes.command_line import FILE, clear_errors, print_result
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "subword")
 CORPORA = ("toy", "brown", "wikitext2")
 OURS, PEER = "dynotes", "gensim"
 
@@ -127,6 +127,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     named = ("model", "epochs", "dim", "window", "min_count", "processes", "lr", "chunk")
     config = resolve(None, {}, {n: options[n] for n in named if options[n] is not None})
     kept = (*named, "negatives", "power", "subsample", "shared", "damping")
+    kept += ("minn", "maxn", "buckets")
     task = {name: getattr(config, name) for name in kept}
     return {**task, "text": str(text), "peer_lr": options["peer_lr"]}
 

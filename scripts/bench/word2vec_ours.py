@@ -17,7 +17,7 @@ from typing import Any
 
 SETTINGS = (
     *("model", "dim", "window", "min_count", "negatives", "power", "subsample", "lr"),
-    *("processes", "epochs", "seed", "shared", "chunk", "damping"),
+    *("processes", "epochs", "seed", "shared", "chunk", "damping", "minn", "maxn", "buckets"),
 )
 
 

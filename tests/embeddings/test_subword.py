@@ -15,11 +15,11 @@ both = pytest.mark.parametrize("mean", [True, False])
 ragged = pytest.mark.parametrize("maxn", [0, 3, 6])
 
 
-def made(maxn=3, mean=True, seed=0, buckets=2_000_000):
+def made(maxn=3, mean=True, seed=0, buckets=2_000_000, **options):
     """(collection, model, units of the vocabulary, its table as float64)."""
     vocabulary = vocabulary_units(WORDS, minn=min(2, maxn), maxn=maxn, buckets=buckets)
     pc, n_ngrams = dy.ParameterCollection(), len(vocabulary.buckets)
-    model = Subword(pc, n_words=len(WORDS), n_ngrams=n_ngrams, n_embed=D, mean=mean)
+    model = Subword(pc, n_words=len(WORDS), n_ngrams=n_ngrams, n_embed=D, mean=mean, **options)
     table = np.random.default_rng(seed).normal(0, 0.7, (model.n_rows, D)).astype(np.float32)
     set_value(model.inputs, table)
     return pc, model, vocabulary, table.astype(float)
@@ -144,6 +144,25 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mean):
 
 
 @both
+@pytest.mark.parametrize("damped", [False, True])
+def test_a_pace_multiplies_the_gradient_and_the_masses_and_not_the_value(mean, damped):
+    pc, slow, vocabulary, _ = made(mean=mean)
+    pc_too, fast, _, _ = made(mean=mean, pace=20.0)
+    units, losses = some(vocabulary), np.arange(1.0, 6)
+    factors = [np.linspace(0.1, 2, slow.n_rows).astype(np.float32)] if damped else None
+    dy.renew_cg()
+    one, other = slow.hidden(units, factors), fast.hidden(units, factors)
+    np.testing.assert_allclose(read(other), read(one), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        gradient(fast, other), 20 * gradient(slow, one), rtol=1e-5, atol=1e-6
+    )
+    ((rows, masses),), ((_, plain),) = fast.masses(units, losses)[0], slow.masses(units, losses)[0]
+    np.testing.assert_allclose(masses, 20 * plain)
+    assert len(rows) == len(masses)
+    assert pc.parameter_count() == pc_too.parameter_count()
+
+
+@both
 def test_masses_are_the_shares_of_the_rows_in_the_losses(mean):
     pc, model, vocabulary, _ = made(mean=mean)
     units = some(vocabulary)
@@ -211,6 +230,7 @@ def test_units_that_do_not_fit_are_refused_before_the_engine_sees_them(units, me
         {"n_words": 0, "n_ngrams": 3, "n_embed": 2},
         {"n_words": 3, "n_ngrams": -1, "n_embed": 2},
         {"n_words": 3, "n_ngrams": 2_000_000_000, "n_embed": 2},
+        {"n_words": 3, "n_ngrams": 3, "n_embed": 2, "pace": 0.0},
     ],
 )
 def test_impossible_sizes_are_refused(sizes):
