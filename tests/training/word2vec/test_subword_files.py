@@ -44,7 +44,7 @@ def test_a_file_of_vectors_alone_knows_no_ngrams(trained):
 
 def test_unknown_words_have_neighbours_in_the_vocabulary_and_are_named(trained):
     _, vectors, subwords = read_source(trained)
-    found = run_neighbours(trained, ["ab", "c", "ba"], top=12)
+    found = run_neighbours(trained, ["ab", "c", "ba"], top=20)
     assert found["from_ngrams"] == ["ab", "ba"]
     for word, others in found["neighbours"].items():
         assert {w for w, _ in others} == set(vectors.words) - {word}
