@@ -143,22 +143,34 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mean):
     assert pc.parameter_count()
 
 
-@both
 @pytest.mark.parametrize("damped", [False, True])
-def test_a_pace_multiplies_the_gradient_and_the_masses_and_not_the_value(mean, damped):
-    pc, slow, vocabulary, _ = made(mean=mean)
-    pc_too, fast, _, _ = made(mean=mean, pace=20.0)
+def test_without_the_exact_gradient_every_unit_has_that_of_the_word_undivided(damped):
+    pc, model, vocabulary, table = made(exact=False)
+    pc_too, exact, _, _ = made()
     units, losses = some(vocabulary), np.arange(1.0, 6)
-    factors = [np.linspace(0.1, 2, slow.n_rows).astype(np.float32)] if damped else None
+    factors = np.linspace(0.1, 2, model.n_rows).astype(np.float32) if damped else None
     dy.renew_cg()
-    one, other = slow.hidden(units, factors), fast.hidden(units, factors)
-    np.testing.assert_allclose(read(other), read(one), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        gradient(fast, other), 20 * gradient(slow, one), rtol=1e-5, atol=1e-6
-    )
-    ((rows, masses),), ((_, plain),) = fast.masses(units, losses)[0], slow.masses(units, losses)[0]
-    np.testing.assert_allclose(masses, 20 * plain)
-    assert len(rows) == len(masses)
+    h = model.hidden(units, None if factors is None else [factors])
+    np.testing.assert_allclose(read(h), read(exact.hidden(units)), rtol=1e-5, atol=1e-6)
+    of_words = np.reshape(np.sin(1.0 + 2.3 * np.arange(D * 5)) + 0.2, (5, D))  # of asymmetric
+    expected, masses = np.zeros_like(table), np.zeros(model.n_rows)
+    for word, slope, n in zip(units.words, of_words, losses):
+        for row in listed(vocabulary, word):
+            expected[row] += slope * (1.0 if factors is None else factors[row])
+            masses[row] += n
+    np.testing.assert_allclose(gradient(model, h), expected, rtol=1e-5, atol=1e-6)
+    ((rows, found),) = model.masses(units, losses)[0]
+    np.testing.assert_allclose(found, masses[rows])
+    assert pc.parameter_count() == pc_too.parameter_count()
+
+
+def test_a_sum_has_one_gradient():
+    pc, model, vocabulary, _ = made(mean=False, exact=False)
+    pc_too, exact, _, _ = made(mean=False)
+    units = some(vocabulary)
+    dy.renew_cg()
+    one, other = gradient(model, model.hidden(units)), gradient(exact, exact.hidden(units))
+    np.testing.assert_array_equal(one, other)
     assert pc.parameter_count() == pc_too.parameter_count()
 
 
@@ -230,7 +242,6 @@ def test_units_that_do_not_fit_are_refused_before_the_engine_sees_them(units, me
         {"n_words": 0, "n_ngrams": 3, "n_embed": 2},
         {"n_words": 3, "n_ngrams": -1, "n_embed": 2},
         {"n_words": 3, "n_ngrams": 2_000_000_000, "n_embed": 2},
-        {"n_words": 3, "n_ngrams": 3, "n_embed": 2, "pace": 0.0},
     ],
 )
 def test_impossible_sizes_are_refused(sizes):

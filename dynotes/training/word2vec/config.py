@@ -46,13 +46,11 @@ class Word2vecConfig:
     buckets: int = setting(
         2_000_000, "what the hashes of n-grams are taken modulo", low=1, only=SUBWORD
     )
-    pace: float = setting(
-        0.0,
-        "learning rate of the vectors of words and n-grams as a multiple of lr; 0: 20 for means "
-        "of n-grams, else 1",
-        low=0,
-        high=1e6,
-        only=SUBWORD,
+    exact: bool = setting(
+        False,
+        "a mean of n-grams has its gradient; else each n-gram gets it undivided, as in the "
+        "released code",
+        only={**SUBWORD, "mean": (True,)},
     )
 
     loss: str = setting(
@@ -95,11 +93,6 @@ class Word2vecConfig:
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
         return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
-
-    @property
-    def unit_pace(self) -> float:
-        """The pace of the subword model: a mean shares its gradient out among the units."""
-        return self.pace or (20.0 if self.mean and self.maxn else 1.0)
 
     def checked(self) -> Word2vecConfig:
         """These settings.

@@ -129,7 +129,7 @@ def _subword(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
     minn, maxn, buckets = config.minn, config.maxn, config.buckets
     units = vocabulary_units(words, minn=minn, maxn=maxn, buckets=buckets)
     sizes = {"n_words": len(words), "n_ngrams": len(units.buckets), "n_embed": config.dim}
-    encoder = Subword(pc, mean=config.mean, pace=config.unit_pace, **sizes)
+    encoder = Subword(pc, mean=config.mean, exact=config.exact, **sizes)
 
     def examples(chunk: Chunk) -> Optional[Examples]:
         centres, contexts = window_pairs(chunk, chunk.windows)

@@ -50,9 +50,9 @@ def test_the_predictions_of_a_chunk_are_the_pairs_of_its_windows():
 
 
 @pytest.mark.parametrize("damping", [0.0, 0.5])
-@pytest.mark.parametrize("mean", [True, False])
-def test_without_ngrams_every_update_is_that_of_skip_gram(damping, mean):
-    pc, subword = stepper(maxn=0, damping=damping, mean=mean)
+@pytest.mark.parametrize("how", [{}, {"exact": True}, {"mean": False}], ids=str)
+def test_without_ngrams_every_update_is_that_of_skip_gram(damping, how):
+    pc, subword = stepper(maxn=0, damping=damping, **how)
     pc_too, plain = stepper(model="skipgram", damping=damping)
     for number in range(3):
         one, other = (s.step(chunk(), 0.1, np.random.default_rng(number)) for s in (subword, plain))
@@ -123,17 +123,11 @@ def test_the_checkpoint_holds_the_rows_of_the_vocabulary_and_not_two_million(tmp
     [
         ({"model": "subword", "minn": 7}, r"minn: expected 1 to 6 \(maxn\), found 7"),
         ({"minn": 2}, "minn: only with model subword"),
-        ({"model": "cbow", "pace": 3.0}, "pace: only with model subword"),
+        ({"model": "cbow", "exact": True}, "exact: only with model subword"),
+        ({"model": "subword", "mean": False, "exact": True}, "exact: only with mean True"),
         ({"model": "subword", "buckets": 0}, "buckets: expected 1 to"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Word2vecConfig(**settings).checked()
-
-
-def test_the_pace_is_that_of_a_mean_of_ngrams_alone():
-    assert Word2vecConfig(model="subword").unit_pace == 20
-    assert Word2vecConfig(model="subword", mean=False).unit_pace == 1
-    assert Word2vecConfig(model="subword", maxn=0).unit_pace == 1
-    assert Word2vecConfig(model="subword", pace=5.0).unit_pace == 5
