@@ -22,7 +22,8 @@ from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.embeddings.subword import Subword
-from dynotes.embeddings.units import Units
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.units import Units, VocabularyUnits
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -99,6 +100,13 @@ def unit_output(encoder, steps, batch):
     rows = ids(steps, batch).ravel()
     sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
     return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def unit_bag_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel() % (V - 2)
+    vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
+    bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
+    return encoder.hidden(bags)
 
 
 def loss_output(loss, steps, batch):
@@ -183,6 +191,14 @@ ROWS = {
     ),
     "Subword, undivided": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
+    ),
+    "SubwordCbow": Row(
+        SubwordCbow, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_bag_output
+    ),
+    "SubwordCbow, undivided": Row(
+        SubwordCbow,
+        {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False},
+        unit_bag_output,
     ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(

@@ -18,11 +18,11 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow", "subword")
+MODELS = ("skipgram", "cbow", "subword", "subword-cbow")
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
-SUBWORD = {"model": ("subword",)}
+SUBWORD = {"model": ("subword", "subword-cbow")}
 SAMPLED = {"loss": ("negative-sampling", "nce")}
 
 
@@ -37,7 +37,7 @@ class Word2vecConfig:
     mean: bool = setting(
         True,
         "the mean of the vectors of a window or of a word's n-grams, else their sum",
-        only={"model": ("cbow", "subword")},
+        only={"model": ("cbow", *SUBWORD["model"])},
     )
     minn: int = setting(
         3, "characters of an n-gram, at least (T57)", low=1, high=1000, only=SUBWORD

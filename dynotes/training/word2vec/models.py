@@ -29,7 +29,8 @@ from dynotes.embeddings.pairs import text_bags, text_pairs
 from dynotes.embeddings.predictions import Predictions, predicted
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.embeddings.subword import Subword
-from dynotes.embeddings.units import units_of, vocabulary_units
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.units import VocabularyUnits, units_of, vocabulary_units
 from dynotes.training.word2vec.config import Word2vecConfig
 
 
@@ -125,11 +126,8 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
 
 
 def _subword(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
-    words = list(text.vocabulary.words)
-    minn, maxn, buckets = config.minn, config.maxn, config.buckets
-    units = vocabulary_units(words, minn=minn, maxn=maxn, buckets=buckets)
-    sizes = {"n_words": len(words), "n_ngrams": len(units.buckets), "n_embed": config.dim}
-    encoder = Subword(pc, mean=config.mean, exact=config.exact, **sizes)
+    units = _units(config, text)
+    encoder = Subword(pc, **_subword_options(config, units))
 
     def examples(chunk: Chunk) -> Optional[Examples]:
         centres, contexts = window_pairs(chunk, chunk.windows)
@@ -139,14 +137,52 @@ def _subword(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
         made, places = units_of(units, different)
         return Examples(made, predicted(places[which], chunk.ids[contexts]))
 
+    vectors = _of_subwords(config, text, units, encoder.inputs)
+    return EmbeddingModel(encoder, new_output(config, pc, text), examples, vectors)
+
+
+def _subword_cbow(
+    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
+) -> EmbeddingModel:
+    units = _units(config, text)
+    encoder = SubwordCbow(pc, **_subword_options(config, units))
+
+    def examples(chunk: Chunk) -> Optional[Examples]:
+        centres, contexts = window_pairs(chunk, chunk.windows)
+        if not len(centres):
+            return None
+        bags = text_bags(chunk.ids, centres, contexts)
+        return Examples(unit_bags(units, bags), bags.predictions)
+
+    vectors = _of_subwords(config, text, units, encoder.inputs)
+    return EmbeddingModel(encoder, new_output(config, pc, text), examples, vectors)
+
+
+def _units(config: Word2vecConfig, text: TokenText) -> VocabularyUnits:
+    lengths = {"minn": config.minn, "maxn": config.maxn}
+    return vocabulary_units(list(text.vocabulary.words), buckets=config.buckets, **lengths)
+
+
+def _subword_options(config: Word2vecConfig, units: VocabularyUnits) -> dict[str, Any]:
+    """Keyword arguments of an encoder of units."""
+    sizes = {"n_words": len(units.starts) - 1, "n_ngrams": len(units.buckets)}
+    return {**sizes, "n_embed": config.dim, "mean": config.mean, "exact": config.exact}
+
+
+def _of_subwords(
+    config: Word2vecConfig, text: TokenText, units: VocabularyUnits, table: dy.LookupParameters
+) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """Vectors of words that are made of the rows of a table."""
+    words, name = list(text.vocabulary.words), table.name()
+    ngrams = config.buckets, config.minn, config.maxn
+
     def vectors(parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        table = parameters[encoder.inputs.name()]
-        made = SubwordVectors(words, table, units.buckets, buckets, minn, maxn, config.mean)
+        made = SubwordVectors(words, parameters[name], units.buckets, *ngrams, mean=config.mean)
         return made.known().matrix
 
-    return EmbeddingModel(encoder, new_output(config, pc, text), examples, vectors)
+    return vectors
 
 
 MODELS: Mapping[
     str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow, "subword": _subword}
+] = {"skipgram": _skip_gram, "cbow": _cbow, "subword": _subword, "subword-cbow": _subword_cbow}

@@ -31,7 +31,7 @@ from dynotes.training.run_folder import RunFolder
 from dynotes.training.word2vec.config import Word2vecConfig
 
 VECTORS = ("vectors.npy", "vectors.bin", "vectors.txt")  # in the folder of a run
-TABLE = "/subword/V"
+TABLES = {"subword": "/subword/V", "subword-cbow": "/subword-cbow/subword/V"}
 
 
 class Source(NamedTuple):
@@ -82,12 +82,12 @@ def read_source(path: PathLike, *, limit: Optional[int] = None) -> Source:
 
 
 def is_subword_run(path: PathLike) -> bool:
-    """Whether a folder holds a finished run of the subword model."""
+    """Whether a folder holds a finished run of a subword model."""
     folder = RunFolder(path)
     if not (folder.config.is_file() and folder.model.is_file()):
         return False
     settings = folder.read_config().get("settings")
-    return isinstance(settings, dict) and settings.get("model") == "subword"
+    return isinstance(settings, dict) and settings.get("model") in TABLES
 
 
 def convert_to_fasttext(source: PathLike, target: PathLike) -> WordVectors:
@@ -107,13 +107,13 @@ def convert_to_fasttext(source: PathLike, target: PathLike) -> WordVectors:
 
 
 def _run(path: PathLike) -> FastTextFile:
-    """The model of a finished run of the subword model."""
+    """The model of a finished run of a subword model."""
     folder = RunFolder(path)
     arrays, meta = read_arrays(folder.model)
     try:
         config = Word2vecConfig(**folder.read_config()["settings"]).checked()
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
-        vectors = _vectors(config, list(vocabulary.words), arrays[TABLE])
+        vectors = _vectors(config, list(vocabulary.words), arrays[TABLES[config.model]])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(folder.model, f"damaged or of another version ({error})") from None
     counts = vocabulary.counts
@@ -127,6 +127,7 @@ def _run(path: PathLike) -> FastTextFile:
         min_count=config.min_count,
         negatives=config.negatives,
         loss=loss,
+        cbow=config.model == "subword-cbow",
         subsample=config.subsample,
     )
 

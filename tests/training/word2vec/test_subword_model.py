@@ -63,6 +63,17 @@ def test_without_ngrams_every_update_is_that_of_skip_gram(damping, how):
     assert pc.parameter_count() == pc_too.parameter_count()
 
 
+def test_cbow_without_ngrams_makes_the_updates_of_cbow():
+    pc, subword = stepper(model="subword-cbow", maxn=0, exact=True)
+    pc_too, plain = stepper(model="cbow")
+    for number in range(3):
+        one, other = (s.step(chunk(), 0.1, np.random.default_rng(number)) for s in (subword, plain))
+        assert one.losses == other.losses == len(IDS)
+    for a, b in zip(subword.model.tables, plain.model.tables):
+        np.testing.assert_allclose(a.as_array(), b.as_array(), rtol=1e-5, atol=1e-6)
+    assert pc.parameter_count() == pc_too.parameter_count()
+
+
 def test_an_update_moves_the_units_of_the_centres_alone():
     pc, step = stepper()
     table = step.model.encoder.inputs
@@ -100,9 +111,10 @@ def test_the_word_vectors_are_the_hidden_vectors(mean):
 
 
 @pytest.mark.parametrize("loss", ["negative-sampling", "nce", "hierarchical", "softmax"])
-def test_an_update_lowers_every_loss_of_its_chunk(loss):
+@pytest.mark.parametrize("model", ["subword", "subword-cbow"])
+def test_an_update_lowers_every_loss_of_its_chunk(model, loss):
     sampled = loss in ("negative-sampling", "nce")
-    pc, step = stepper(loss=loss, negatives=2 if sampled else 5, shared=64)
+    pc, step = stepper(model=model, loss=loss, negatives=2 if sampled else 5, shared=64)
     nats = [step.step(chunk(), 0.05, np.random.default_rng(1)).nats for _ in range(20)]
     assert nats[-1] < 0.9 * nats[0]
     assert pc.parameter_count()
@@ -122,8 +134,8 @@ def test_the_checkpoint_holds_the_rows_of_the_vocabulary_and_not_two_million(tmp
     ("settings", "message"),
     [
         ({"model": "subword", "minn": 7}, r"minn: expected 1 to 6 \(maxn\), found 7"),
-        ({"minn": 2}, "minn: only with model subword"),
-        ({"model": "cbow", "exact": True}, "exact: only with model subword"),
+        ({"minn": 2}, "minn: only with model subword or subword-cbow"),
+        ({"model": "cbow", "exact": True}, "exact: only with model subword or subword-cbow"),
         ({"model": "subword", "mean": False, "exact": True}, "exact: only with mean True"),
         ({"model": "subword", "buckets": 0}, "buckets: expected 1 to"),
     ],
