@@ -33,7 +33,7 @@ from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_sett
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
 METHODS = ("add", "mul")
-FORMATS = ("text", "binary", "npy")
+FORMATS = ("text", "binary", "npy", "fasttext")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,7 +163,11 @@ def evaluate(
     restrict_vocab: Optional[int],
     lower: bool,
 ) -> None:
-    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
+    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho.
+
+    Similarity is graded a second time with vectors from n-grams for unknown words, if the vectors
+    are a run of the subword model or a .bin file of fastText.
+    """
     from dynotes.corpora import datasets
     from dynotes.training.word2vec.tools import (
         WordTestFiles,
@@ -202,6 +206,12 @@ RESTRICT = click.option(
 )
 
 
+def _say_unknown(result: dict[str, Any]) -> None:
+    """Say which of the words asked are not in the vocabulary."""
+    for word in result["from_ngrams"]:
+        click.echo(f"{word}: not in the vocabulary, its vector is that of its n-grams", err=True)
+
+
 @main.command()
 @click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
@@ -213,6 +223,7 @@ def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
 
     with clear_errors():
         result = run_neighbours(vectors, words, **options)
+    _say_unknown(result)
     for word, found in result["neighbours"].items():
         for other, cosine in found:
             click.echo(f"{word}\t{other}\t{cosine:.4f}")
@@ -238,6 +249,7 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
 
     with clear_errors():
         result = run_analogy(vectors, *words, **options)
+    _say_unknown(result)
     for word, score in result["answers"]:
         click.echo(f"{word}\t{score:.4f}")
     print_result(result)
@@ -252,7 +264,8 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
     type=click.Choice(FORMATS),
     default=None,
     metavar="|".join(FORMATS),
-    help="[default: by the name of FILE: .txt and .vec, .bin, .npy]",
+    help="fasttext, of a run of the subword model, keeps its n-grams.  "
+    "[default: by the name of FILE: .txt and .vec, .bin, .npy]",
 )
 @click.option(
     "--limit",

@@ -21,6 +21,9 @@ from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.units import Units, VocabularyUnits
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -91,6 +94,19 @@ def pair_output(encoder, steps, batch):
 def bag_output(encoder, steps, batch):
     words = ids(steps, batch).ravel()
     return encoder.hidden(id_bags([words] * len(words), words))
+
+
+def unit_output(encoder, steps, batch):
+    rows = ids(steps, batch).ravel()
+    sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
+    return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def unit_bag_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel() % (V - 2)
+    vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
+    bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
+    return encoder.hidden(bags)
 
 
 def loss_output(loss, steps, batch):
@@ -169,6 +185,21 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
+    "Subword, sum": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "Subword, undivided": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
+    ),
+    "SubwordCbow": Row(
+        SubwordCbow, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_bag_output
+    ),
+    "SubwordCbow, undivided": Row(
+        SubwordCbow,
+        {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False},
+        unit_bag_output,
+    ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
         HierarchicalSoftmaxLoss, {"counts": [9] + [2] * (V - 1), "n_embed": E}, loss_output
