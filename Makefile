@@ -104,6 +104,10 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
+.PHONY: exp-paragraphs
+exp-paragraphs: install  ## paragraph vectors on Subj, MR and TREC beside bags of words
+	$(BIN)/python scripts/experiments/paragraphs.py --out runs/paragraphs
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

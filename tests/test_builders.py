@@ -14,6 +14,9 @@ import pytest
 import dynotes
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.pairs import id_bags, id_pairs
+from dynotes.embeddings.paragraphs import Mixture, id_windows
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
@@ -87,6 +90,18 @@ def bag_output(model, steps, batch):
     return model.nll(id_bags([words] * len(words), words))
 
 
+def window_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    slots = np.stack([np.full_like(words, -1), words], axis=1)  # an empty slot reads the padding
+    return model.hidden(id_windows(words, slots))
+
+
+def mixture_output(model, steps, batch):
+    words = np.unique(ids(steps, batch))
+    return model.hidden(Mixture(words, words[: len(words) * model.words]))
+
+
+PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -155,6 +170,11 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
+    "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
+    "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
+    "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

@@ -1,0 +1,151 @@
+"""T61: PV-DBOW: the document is skip-gram's centre, and its optimum is the document."""
+
+import dynet as dy
+import numpy as np
+import pytest
+
+from dynotes.embeddings.paragraphs import Mixture
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.graph.arrays import read
+from tests.embeddings.paragraph_tables import D, N, V, dbow, numbers, softmax_loss
+from tests.helpers import assert_gradients, asymmetric, set_value
+from tests.reference import paragraphs as ref
+from tests.reference import word2vec
+
+NO_WORDS = np.zeros(0, int)
+SOME = Mixture(np.array([0, 3]), NO_WORDS)
+MIXED = Mixture(np.array([0, 3]), np.array([1, 2, 6]))
+TEXT = [[0, 1, 1, 2, 0, 0], [3, 3, 4, 5], [6, 0, 1, 2, 3, 4, 5], [2, 2, 6]]
+both = pytest.mark.parametrize("words", [False, True])
+
+
+def matrix(e):
+    return read(e)[..., 0]
+
+
+def test_the_columns_are_the_vectors_of_the_documents_then_of_the_words():
+    pc, model, words, documents = dbow(words=True)
+    expected = np.vstack([documents[[0, 3]], words[[1, 2, 6]]])
+    np.testing.assert_array_equal(matrix(model.hidden(MIXED)).T, expected.astype(np.float32))
+    found = matrix(model.hidden(SOME)).T
+    np.testing.assert_array_equal(found, documents[[0, 3]].astype(np.float32))
+    assert pc.parameter_count()
+
+
+def test_the_loss_is_skip_grams_with_the_document_as_the_centre():
+    pc, model, words, documents = dbow(words=True)
+    u = numbers(V, D, 3)
+    outputs = pc.parameters_from_numpy(u)
+    columns, targets = [0, 0, 1, 2, 4], [1, 1, 5, 0, 3]
+    vectors = [*documents[[0, 3]], *words[[1, 2, 6]]]
+    expected = sum(word2vec.nll(vectors[c], u, o) for c, o in zip(columns, targets))
+    found = softmax_loss(outputs, model.hidden(MIXED), columns, targets).value()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@both
+def test_gradients_are_those_of_finite_differences(words):
+    pc, model, _, _ = dbow(words)
+    some = MIXED if words else SOME
+    tables = [model.documents, *([model.inputs] if words else [])]
+    outputs = pc.parameters_from_numpy(numbers(V, D, 3))
+    columns = [0, 0, 1, 2, 4] if words else [0, 0, 1, 1, 1]
+    assert_gradients(
+        lambda: softmax_loss(outputs, model.hidden(some), columns, [1, 1, 5, 0, 3]),
+        [*tables, outputs],
+    )
+
+
+def test_the_optimum_of_the_full_softmax_is_each_documents_distribution_of_words():
+    """KL(document || model) below 1e-3 with D = V; seeded tables, 800 Adam steps."""
+    pc, model, _, _ = dbow(n_embed=V)
+    outputs = pc.parameters_from_numpy(numbers(V, V, 3))
+    every = Mixture(np.arange(N), NO_WORDS)
+    columns = np.repeat(range(N), [len(words) for words in TEXT])
+    targets = np.concatenate(TEXT)
+    trainer = dy.AdamTrainer(pc, 0.05)
+    for step in range(800):
+        trainer.learning_rate = 0.05 * (1 - step / 800)
+        dy.renew_cg()
+        loss = softmax_loss(outputs, model.hidden(every), columns, targets)
+        loss.backward()
+        trainer.update()
+    scores = outputs.as_array() @ model.documents.as_array().T
+    log_p = scores - np.log(np.exp(scores).sum(axis=0))
+    for d, words in enumerate(TEXT):
+        p = ref.word_shares(words, V)
+        there = p > 0
+        assert (p[there] * (np.log(p[there]) - log_p[there, d])).sum() < 1e-3
+
+
+@both
+def test_factors_scale_the_gradient_of_each_row_and_not_the_value(words):
+    pc, model, _, _ = dbow(words)
+    factors = np.linspace(0.1, 2, model.n_inputs).astype(np.float32)
+    tables = [model.documents, *([model.inputs] if words else [])]
+    found = []
+    for one in (None, factors):
+        dy.renew_cg()
+        loss = asymmetric(model.hidden(MIXED if words else SOME, one))
+        value = loss.value()
+        loss.backward()
+        found.append([value, *(np.array(t.grad_as_array()) for t in tables)])
+        for table in tables:
+            table.scale_gradient(0.0)
+    assert found[0][0] == found[1][0]
+    parts = [factors[model.first_document :], factors[: model.first_document]]
+    for plain, scaled, part in zip(found[0][1:], found[1][1:], parts):
+        np.testing.assert_allclose(scaled, plain * part[:, None], rtol=1e-5, atol=1e-6)
+    assert pc.parameter_count()
+
+
+@both
+def test_the_mass_of_a_row_is_the_number_of_its_losses(words):
+    pc, model, _, _ = dbow(words)
+    some = MIXED if words else SOME
+    losses = np.array([1.0, 2.0, 3.0, 4.0, 5.0])[: 5 if words else 2]
+    ids, masses = model.input_masses(some, losses)
+    found = dict(zip(ids.tolist(), masses.tolist()))
+    first = model.first_document
+    expected = {first: 1.0, first + 3: 2.0, **({1: 3.0, 2: 4.0, 6: 5.0} if words else {})}
+    assert (first, found) == (V if words else 0, expected)
+    assert model.n_inputs == first + N
+    assert pc.parameter_count()
+
+
+def test_new_documents_take_the_place_of_the_tables_and_the_words_are_held():
+    pc, model, words, _ = dbow(words=True)
+    other = dy.ParameterCollection()
+    fresh = other.add_lookup_parameters((2, D))
+    set_value(fresh, numbers(2, D, 5))
+    H = model.hidden(Mixture(np.array([0, 1]), np.array([4])), documents=fresh)
+    expected = np.vstack([numbers(2, D, 5), words[[4]]])
+    np.testing.assert_array_equal(matrix(H).T, expected.astype(np.float32))
+    asymmetric(H).backward()
+    assert np.abs(fresh.grad_as_array()).min() > 0
+    assert not model.inputs.grad_as_array().any()
+    assert not model.documents.grad_as_array().any()
+    assert pc.parameter_count() != other.parameter_count()
+
+
+@pytest.mark.parametrize(
+    ("words", "mixture", "message"),
+    [
+        (False, Mixture(np.array([N]), NO_WORDS), "documents: ids must be 0 to 3, found 4"),
+        (False, Mixture(np.zeros(0, int), NO_WORDS), "documents: no ids"),
+        (False, MIXED, "words: expected none"),
+        (True, Mixture(np.array([0]), np.array([V])), f"words: ids must be 0 to {V - 1}"),
+    ],
+)
+def test_bad_input_is_refused_before_the_engine_sees_it(words, mixture, message):
+    pc, model, _, _ = dbow(words)
+    with pytest.raises(ValueError, match=message):
+        model.hidden(mixture)
+    assert pc.parameter_count()
+
+
+@pytest.mark.parametrize("sizes", [(0, 3, 2), (3, 0, 2), (3, 3, 0)])
+def test_impossible_sizes_are_refused(sizes):
+    n_words, n_documents, n_embed = sizes
+    with pytest.raises(ValueError, match=r"words|documents"):
+        PvDbow(dy.ParameterCollection(), n_words=n_words, n_documents=n_documents, n_embed=n_embed)
