@@ -23,6 +23,7 @@ from dynotes.embeddings.pairs import MAX_WORDS
 from dynotes.graph.shapes import check_ids, check_size
 
 EMPTY = -1  # a slot without a word
+Masses = list[tuple[np.ndarray, Any]]
 
 
 class Mixture(NamedTuple):

@@ -17,13 +17,13 @@ Differs: the paper samples a window and a word of it at each step; here a pass p
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import dynet as dy
 import numpy as np
 
 from dynotes.embeddings.damped_rows import columns
-from dynotes.embeddings.paragraphs import Mixture
+from dynotes.embeddings.paragraphs import Masses, Mixture
 from dynotes.embeddings.tables import document_table, input_table
 from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids
@@ -55,52 +55,42 @@ class PvDbow(Builder):
         check_dims("documents", (n_documents, n_embed))
         super().__init__(pc, n_words=n_words, n_documents=n_documents, n_embed=n_embed, words=words)
         self.n_words, self.n_hidden, self.words = n_words, n_embed, words
-        self.first_document = n_words if words else 0
         self.inputs = input_table(self._pc, n_words, n_embed) if words else None
         self.documents = document_table(self._pc, n_documents, n_embed)
-
-    @property
-    def n_inputs(self) -> int:
-        """Rows of the tables, as `factors` and `input_masses` count them: words, documents."""
-        return self.first_document + int(self.documents.shape()[0])
+        self.tables = (self.inputs, self.documents) if words else (self.documents,)
 
     def hidden(
         self,
         mixture: Mixture,
-        factors: Optional[np.ndarray] = None,
+        factors: Any = None,
         documents: Optional[dy.LookupParameters] = None,
     ) -> dy.Expression:
         """The vectors of d documents, then those of u words, (D, d + u).
 
         Args:
             mixture: d >= 1 documents; words only where they predict.
-            factors: (n_inputs,), what the gradient of each row is multiplied by; None for 1.
+            factors: for each table, what the gradient of each row is multiplied by; None for 1.
             documents: table (N', D) of new documents, with which the words are held; None for
                 the builder's own.
         """
         table = self.documents if documents is None else documents
         check_ids("documents", mixture.documents, int(table.shape()[0]), (None,))
-        own = None if factors is None else factors[self.first_document :]
-        d = columns(table, mixture.documents, own)
+        d = columns(table, mixture.documents, None if factors is None else factors[-1])
         if not len(mixture.words):
             return d
         if self.inputs is None:
             raise ValueError("words: expected none, since they do not predict")
         check_ids("words", mixture.words, self.n_words, (None,))
-        v = columns(self.inputs, mixture.words, factors)
+        v = columns(self.inputs, mixture.words, None if factors is None else factors[0])
         return dy.concatenate_cols([d, v if documents is None else dy.nobackprop(v)])
 
-    def input_masses(self, mixture: Mixture, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much each row takes part in the losses.
+    def masses(self, mixture: Mixture, losses: np.ndarray) -> list[Masses]:
+        """For each table, in how many losses its rows are.
 
         Args:
             mixture: as of `hidden`.
             losses: (d + u,), how many losses each column is in.
-
-        Returns:
-            Different ids, words below ``first_document`` and documents from there on; and the
-            losses of each.
         """
         d = len(mixture.documents)
-        ids = np.concatenate([mixture.words, mixture.documents + self.first_document])
-        return ids, np.concatenate([losses[d:], losses[:d]])
+        documents: Masses = [(mixture.documents, losses[:d])]
+        return [[(mixture.words, losses[d:])], documents] if self.words else [documents]

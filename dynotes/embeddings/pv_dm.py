@@ -22,13 +22,13 @@ Differs: the words of the window may also lie on both sides, as in CBOW and in g
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import dynet as dy
 import numpy as np
 
 from dynotes.embeddings.damped_rows import columns
-from dynotes.embeddings.paragraphs import EMPTY, Windows
+from dynotes.embeddings.paragraphs import Masses, Windows
 from dynotes.embeddings.tables import document_table, input_table
 from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids, check_size
@@ -69,87 +69,65 @@ class PvDm(Builder):
             pc, n_words=n_words, n_documents=n_documents, n_embed=n_embed, slots=slots, mode=mode
         )
         self.n_words, self.n_embed, self.slots, self.mode = n_words, n_embed, slots, mode
-        self.first_document = n_words + (mode == "concat")  # rows of words, the padding's included
         self.n_hidden = n_embed * (1 + slots if mode == "concat" else 1)
-        self.inputs = input_table(self._pc, self.first_document, n_embed)
+        self.inputs = input_table(self._pc, n_words + (mode == "concat"), n_embed)
         self.documents = document_table(self._pc, n_documents, n_embed)
-
-    @property
-    def n_inputs(self) -> int:
-        """Rows of both tables, as `factors` and `input_masses` count them: words, documents."""
-        return self.first_document + int(self.documents.shape()[0])
+        self.tables = (self.inputs, self.documents)
 
     def hidden(
         self,
         windows: Windows,
-        factors: Optional[np.ndarray] = None,
+        factors: Any = None,
         documents: Optional[dy.LookupParameters] = None,
     ) -> dy.Expression:
         """h_t of every position, (n_hidden, P).
 
         Args:
             windows: P >= 1 positions of ``slots`` slots.
-            factors: (n_inputs,), what the gradient of each row is multiplied by; None for 1.
+            factors: for each table, what the gradient of each row is multiplied by; None for 1.
             documents: table (N', D) of new documents, with which the words are held; None for
                 the builder's own.
         """
         self._check(windows, documents or self.documents)
         shares = self._shares(windows)
-        H = self._documents(windows, shares, factors, documents)
+        words, texts = (None, None) if factors is None else factors
+        D = columns(documents or self.documents, windows.documents, texts)
+        H = D * _placed(windows, shares)
         if self.mode == "concat":
-            return self._concatenated(H, windows, factors, held=documents is not None)
+            return self._concatenated(H, windows, words, held=documents is not None)
         if not len(windows.words):
             return H
-        X = columns(self.inputs, windows.words, factors)
+        X = columns(self.inputs, windows.words, words)
         cells, values = windows.word_cells(shares)
         size = (len(windows.words), len(windows.rows))
         A = dy.reshape(dy.sparse_inputTensor([cells], values, (size[0] * size[1],)), size)
         return H + (X if documents is None else dy.nobackprop(X)) * A
 
-    def input_masses(self, windows: Windows, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How much each row takes part in the losses.
+    def masses(self, windows: Windows, losses: np.ndarray) -> list[Masses]:
+        """For each table, how much its rows take part in the losses.
 
         Args:
             windows: as of `hidden`.
             losses: (P,), how many losses each position is in.
 
         Returns:
-            Different ids, words below ``first_document`` and documents from there on; and of each
-            the sum of its shares in the positions, times the positions' losses.
+            Of words and of documents, the sum of the shares in the positions times their losses.
         """
         weights = losses * self._shares(windows)
-        documents = np.bincount(windows.rows, weights, minlength=len(windows.documents))
-        ids, masses = [windows.words], [windows.word_sums(weights)]
-        padding = (windows.slots == EMPTY).sum(axis=1) @ weights
-        if self.mode == "concat" and padding:
-            ids.append(np.array([self.n_words]))
-            masses.append(np.array([padding]))
-        ids.append(windows.documents + self.first_document)
-        masses.append(documents)
-        return np.concatenate(ids), np.concatenate(masses)
+        words: Masses = [(windows.words, windows.word_sums(weights))]
+        if self.mode == "concat":
+            padding = (self.slots - windows.fillings) @ weights
+            words.append((np.array([self.n_words]), np.array([padding])))
+        sums = np.bincount(windows.rows, weights, minlength=len(windows.documents))
+        return [words, [(windows.documents, sums)]]
 
     def _shares(self, windows: Windows) -> np.ndarray:
         """What each vector of a position has in its h, (P,)."""
         count = len(windows.rows)
         return 1 / (1 + windows.fillings) if self.mode == "mean" else np.ones(count)
 
-    def _documents(
-        self,
-        windows: Windows,
-        shares: np.ndarray,
-        factors: Optional[np.ndarray],
-        documents: Optional[dy.LookupParameters],
-    ) -> dy.Expression:
-        """The documents' part of every h_t, (D, P)."""
-        own = None if factors is None else factors[self.first_document :]
-        X = columns(self.documents if documents is None else documents, windows.documents, own)
-        size = (len(windows.documents), len(windows.rows))
-        cells = np.arange(size[1]) * size[0] + windows.rows
-        S = dy.sparse_inputTensor([cells], shares.astype(np.float32), (size[0] * size[1],))
-        return X * dy.reshape(S, size)
-
     def _concatenated(
-        self, d: dy.Expression, windows: Windows, factors: Optional[np.ndarray], *, held: bool
+        self, d: dy.Expression, windows: Windows, factors: Any, *, held: bool
     ) -> dy.Expression:
         """[d; v_1; ...; v_k] of every position, ((1 + k) D, P)."""
         count = len(windows.rows)
@@ -167,3 +145,11 @@ class PvDm(Builder):
             raise ValueError(f"windows: expected (P, {self.slots}) slots, P >= 1, found {found}")
         if len(windows.words):
             check_ids("words", windows.words, self.n_words, (None,))
+
+
+def _placed(windows: Windows, shares: np.ndarray) -> dy.Expression:
+    """(d, P): the share of each position in the row of its document."""
+    size = (len(windows.documents), len(windows.rows))
+    cells = np.arange(size[1]) * size[0] + windows.rows
+    flat = dy.sparse_inputTensor([cells], shares.astype(np.float32), (size[0] * size[1],))
+    return dy.reshape(flat, size)

@@ -20,7 +20,7 @@ def dm(mode, slots=K, n_embed=D):
     """(collection, model, words, documents); the last row of words is concat's padding."""
     pc = dy.ParameterCollection()
     model = PvDm(pc, n_words=V, n_documents=N, n_embed=n_embed, slots=slots, mode=mode)
-    words, documents = numbers(model.first_document, n_embed), numbers(N, n_embed, 1)
+    words, documents = numbers(V + (mode == "concat"), n_embed), numbers(N, n_embed, 1)
     set_value(model.inputs, words)
     set_value(model.documents, documents)
     return pc, model, words, documents

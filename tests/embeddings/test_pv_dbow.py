@@ -81,35 +81,30 @@ def test_the_optimum_of_the_full_softmax_is_each_documents_distribution_of_words
 @both
 def test_factors_scale_the_gradient_of_each_row_and_not_the_value(words):
     pc, model, _, _ = dbow(words)
-    factors = np.linspace(0.1, 2, model.n_inputs).astype(np.float32)
-    tables = [model.documents, *([model.inputs] if words else [])]
+    factors = [np.linspace(0.1, 2, t.shape()[0]).astype(np.float32) for t in model.tables]
     found = []
     for one in (None, factors):
         dy.renew_cg()
         loss = asymmetric(model.hidden(MIXED if words else SOME, one))
         value = loss.value()
         loss.backward()
-        found.append([value, *(np.array(t.grad_as_array()) for t in tables)])
-        for table in tables:
+        found.append([value, *(np.array(t.grad_as_array()) for t in model.tables)])
+        for table in model.tables:
             table.scale_gradient(0.0)
     assert found[0][0] == found[1][0]
-    parts = [factors[model.first_document :], factors[: model.first_document]]
-    for plain, scaled, part in zip(found[0][1:], found[1][1:], parts):
-        np.testing.assert_allclose(scaled, plain * part[:, None], rtol=1e-5, atol=1e-6)
+    for plain, scaled, factor in zip(found[0][1:], found[1][1:], factors):
+        np.testing.assert_allclose(scaled, plain * factor[:, None], rtol=1e-5, atol=1e-6)
     assert pc.parameter_count()
 
 
 @both
 def test_the_mass_of_a_row_is_the_number_of_its_losses(words):
     pc, model, _, _ = dbow(words)
-    some = MIXED if words else SOME
     losses = np.array([1.0, 2.0, 3.0, 4.0, 5.0])[: 5 if words else 2]
-    ids, masses = model.input_masses(some, losses)
-    found = dict(zip(ids.tolist(), masses.tolist()))
-    first = model.first_document
-    expected = {first: 1.0, first + 3: 2.0, **({1: 3.0, 2: 4.0, 6: 5.0} if words else {})}
-    assert (first, found) == (V if words else 0, expected)
-    assert model.n_inputs == first + N
+    found = model.masses(MIXED if words else SOME, losses)
+    plain = [{int(i): m for ids, some in parts for i, m in zip(ids, some)} for parts in found]
+    expected = [{0: 1.0, 3: 2.0}]
+    assert plain == ([{1: 3.0, 2: 4.0, 6: 5.0}, *expected] if words else expected)
     assert pc.parameter_count()
 
 

@@ -87,8 +87,8 @@ def test_documents_that_are_held_at_zero_stay_there(mode):
     pc, model, words, _ = dm(mode)
     set_value(model.documents, np.zeros((N, D)))
     outputs = pc.parameters_from_numpy(numbers(V, model.n_hidden))
-    factors = np.ones(model.n_inputs, np.float32)
-    factors[model.first_document :] = 0.0
+    factors = [np.ones(t.shape()[0], np.float32) for t in model.tables]
+    factors[1][:] = 0.0
     trainer = dy.SimpleSGDTrainer(pc, 0.1)
     for _ in range(5):
         dy.renew_cg()
@@ -102,7 +102,7 @@ def test_documents_that_are_held_at_zero_stay_there(mode):
 @every_mode
 def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mode):
     pc, model, _, _ = dm(mode)
-    factors = np.linspace(0.1, 2, model.n_inputs).astype(np.float32)
+    factors = [np.linspace(0.1, 2, t.shape()[0]).astype(np.float32) for t in model.tables]
     found = []
     for one in (None, factors):
         dy.renew_cg()
@@ -113,10 +113,8 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mode):
         for table in (model.inputs, model.documents):
             table.scale_gradient(0.0)
     assert found[0][0] == found[1][0]
-    words, documents = factors[: model.first_document], factors[model.first_document :]
-    close = {"rtol": 1e-5, "atol": 1e-6}
-    np.testing.assert_allclose(found[1][1], found[0][1] * words[:, None], **close)
-    np.testing.assert_allclose(found[1][2], found[0][2] * documents[:, None], **close)
+    for plain, scaled, factor in zip(found[0][1:], found[1][1:], factors):
+        np.testing.assert_allclose(scaled, plain * factor[:, None], rtol=1e-5, atol=1e-6)
     assert pc.parameter_count()
 
 
@@ -124,18 +122,19 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mode):
 def test_the_mass_of_a_row_is_its_share_in_the_losses(mode):
     pc, model, _, _ = dm(mode)
     losses = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    expected = np.zeros(model.n_inputs)
+    expected = [np.zeros(t.shape()[0]) for t in model.tables]
     for loss, d, slots in zip(losses, DOCUMENTS, SLOTS):
         filled = [w for w in slots if w != EMPTY]
         share = 1 / (1 + len(filled)) if mode == "mean" else 1.0
-        expected[model.first_document + d] += share * loss
+        expected[1][d] += share * loss
         for w in slots if mode == "concat" else filled:
-            expected[V if w == EMPTY else w] += share * loss
-    ids, masses = model.input_masses(windows(), losses)
-    assert len(np.unique(ids)) == len(ids)
-    found = np.zeros(model.n_inputs)
-    found[ids] = masses
-    np.testing.assert_allclose(found, expected)
+            expected[0][V if w == EMPTY else w] += share * loss
+    for parts, right in zip(model.masses(windows(), losses), expected):
+        found = np.zeros(len(right))
+        for ids, some in parts:
+            assert len(np.unique(ids)) == len(ids)
+            found[ids] += some
+        np.testing.assert_allclose(found, right)
     assert pc.parameter_count()
 
 
