@@ -1,6 +1,6 @@
 """What paragraph vectors learn from, as numpy arrays: documents with words, and with windows.
 
-    mixture   documents d_1, d_2, ... and, where words learn too, the words of their windows
+    mixture   (d, o): a document and one of its words; and, where words predict too, (c, o)
     windows   (d, c_1 .. c_k, o): a document, the slots around or before a position, its word o
 
 A document is a line of the text.  A slot beyond its beginning or end, or outside of a window that
@@ -19,22 +19,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynotes.corpora.token_stream import Chunk, window_pairs
-from dynotes.embeddings.pairs import MAX_WORDS
+from dynotes.embeddings.predictions import MAX_WORDS, Predictions, predicted
 from dynotes.graph.shapes import check_ids, check_size
 
 EMPTY = -1  # a slot without a word
-Masses = list[tuple[np.ndarray, Any]]
 
 
 class Mixture(NamedTuple):
-    """Columns that predict words: d different documents, then u different words.
+    """What d different documents and u different words predict.
 
     documents: (d,) ids, ascending.
     words: (u,) ids, ascending; none unless words predict too.
+    columns: (P,) below d the documents, from d on the words, ascending.
+    targets: (P,) ids of the words that these predict.
     """
 
     documents: np.ndarray
     words: np.ndarray
+    columns: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def predictions(self) -> Predictions:
+        """Each column predicts its targets."""
+        return predicted(self.columns, self.targets)
 
 
 class Windows(NamedTuple):
@@ -44,12 +52,19 @@ class Windows(NamedTuple):
     rows: (P,) rows of ``documents``.
     words: (u,) ids, ascending; none if all slots are empty.
     slots: (P, k) rows of ``words``, or EMPTY.
+    targets: (P,) ids of the words to be predicted.
     """
 
     documents: np.ndarray
     rows: np.ndarray
     words: np.ndarray
     slots: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def predictions(self) -> Predictions:
+        """Each position predicts its word."""
+        return predicted(np.arange(len(self.targets)), self.targets)
 
     @property
     def fillings(self) -> np.ndarray:
@@ -74,12 +89,13 @@ class Windows(NamedTuple):
         return np.bincount(rows, weights=weights[columns], minlength=len(self.words))
 
 
-def id_windows(documents: Any, windows: Any) -> Windows:
+def id_windows(documents: Any, windows: Any, targets: Any) -> Windows:
     """Windows from ids.
 
     Args:
         documents: (P,) document of each position.
         windows: (P, k) words, or EMPTY.
+        targets: (P,) words to be predicted.
 
     Raises:
         ValueError: no positions, wrong ids, or unequal lengths.
@@ -87,11 +103,12 @@ def id_windows(documents: Any, windows: Any) -> Windows:
     documents = check_ids("documents", documents, MAX_WORDS, (None,))
     windows = np.asarray(windows)
     check_ids("windows", windows + 1, MAX_WORDS, (len(documents), None))
+    targets = check_ids("targets", targets, MAX_WORDS, documents.shape)
     distinct, rows = np.unique(documents, return_inverse=True)
     filled = windows != EMPTY
     slots = np.full(windows.shape, EMPTY)
     words, slots[filled] = np.unique(windows[filled], return_inverse=True)
-    return Windows(distinct, rows, words, slots)
+    return Windows(distinct, rows, words, slots, targets)
 
 
 def text_windows(chunk: Chunk, offsets: Any, widths: np.ndarray) -> Windows:
@@ -116,7 +133,7 @@ def text_windows(chunk: Chunk, offsets: Any, widths: np.ndarray) -> Windows:
     documents = chunk.sentences[centres]
     places = np.where(inside, places, centres[:, None])
     inside &= chunk.sentences[places] == documents[:, None]
-    return id_windows(documents, np.where(inside, chunk.ids[places], EMPTY))
+    return id_windows(documents, np.where(inside, chunk.ids[places], EMPTY), chunk.ids[centres])
 
 
 def window_offsets(size: int, around: bool) -> np.ndarray:
@@ -125,23 +142,20 @@ def window_offsets(size: int, around: bool) -> np.ndarray:
     return np.concatenate([before, -before[::-1]]) if around else before
 
 
-def text_mixture(chunk: Chunk, words: bool) -> tuple[Mixture, np.ndarray, np.ndarray]:
+def text_mixture(chunk: Chunk, words: bool) -> Mixture:
     """Every centre of a chunk as a word that its document predicts.
 
     Args:
         chunk: its sentences are the documents.
         words: the centres predict the words of their windows too, as in skip-gram.
-
-    Returns:
-        The columns; and what predicts what: (P,) columns, ascending, and (P,) ids.
     """
     ids, last = chunk.centres, chunk.first + len(chunk.windows)
     documents, rows = np.unique(chunk.sentences[chunk.first : last], return_inverse=True)
     if not words:
-        return Mixture(documents, np.zeros(0, ids.dtype)), rows, ids
+        return Mixture(documents, np.zeros(0, ids.dtype), rows, ids)
     centres, contexts = window_pairs(chunk, chunk.windows)
     distinct, row = np.unique(chunk.ids[centres], return_inverse=True)
     order = np.argsort(row, kind="stable")
     columns = np.concatenate([rows, row[order] + len(documents)])
     targets = np.concatenate([ids, chunk.ids[contexts][order]])
-    return Mixture(documents, distinct), columns, targets
+    return Mixture(documents, distinct, columns, targets)

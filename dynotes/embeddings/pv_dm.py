@@ -4,12 +4,13 @@
     mean     h_t = (d + sum_{c in C_t} v_c) / (1 + |C_t|)        (D,)
     sum      h_t = d + sum_{c in C_t} v_c                        (D,)
 
-    P(o | d, C_t) = softmax(b + U h_t)_o, or another output loss
+    P(o | d, C_t) = softmax(U h_t)_o        J = sum_t loss(w_t | h_t)
 
-d is the vector of the document, the same for all of its windows, and what the words before do not
-tell about the next one ends up in it.  In ``concat`` a slot beyond the beginning of the document
-holds a vector of its own, the row V of the words' table; in ``mean`` and ``sum`` it is left out,
-and a window of empty slots leaves the document alone.
+The loss is one of `dynotes.embeddings.output_losses`.  d is the vector of the document, the same
+for all of its windows, and what the words before do not tell about the next one ends up in it.  In
+``concat`` a slot beyond the beginning of the document holds a vector of its own, the row V of the
+words' table; in ``mean`` and ``sum`` it is left out, and a window of empty slots leaves the
+document alone.
 
 With d = 0 held, ``sum`` is CBOW, and ``mean`` is CBOW's mean times |C_t| / (1 + |C_t|).
 
@@ -22,21 +23,21 @@ Differs: the words of the window may also lie on both sides, as in CBOW and in g
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import columns
-from dynotes.embeddings.paragraphs import Masses, Windows
+from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.encoder import Encoder, Factors
+from dynotes.embeddings.paragraphs import Windows
 from dynotes.embeddings.tables import document_table, input_table
-from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids, check_size
 
 MODES = ("concat", "mean", "sum")
 
 
-class PvDm(Builder):
+class PvDm(Encoder):
     """A table of documents and one of words; hidden vectors of positions.
 
     Args:
@@ -46,6 +47,8 @@ class PvDm(Builder):
         n_embed: D.
         slots: k, words of a window.
         mode: "concat", "mean" or "sum".
+
+    ``size`` is that of a hidden vector.
     """
 
     NAME = "pv-dm"
@@ -69,57 +72,54 @@ class PvDm(Builder):
             pc, n_words=n_words, n_documents=n_documents, n_embed=n_embed, slots=slots, mode=mode
         )
         self.n_words, self.n_embed, self.slots, self.mode = n_words, n_embed, slots, mode
-        self.n_hidden = n_embed * (1 + slots if mode == "concat" else 1)
+        self.size = n_embed * (1 + slots if mode == "concat" else 1)
         self.inputs = input_table(self._pc, n_words + (mode == "concat"), n_embed)
         self.documents = document_table(self._pc, n_documents, n_embed)
         self.tables = (self.inputs, self.documents)
 
     def hidden(
         self,
-        windows: Windows,
-        factors: Any = None,
+        examples: Windows,
+        factors: Factors = None,
         documents: Optional[dy.LookupParameters] = None,
     ) -> dy.Expression:
-        """h_t of every position, (n_hidden, P).
+        """h_t of every position, (size, P).
 
         Args:
-            windows: P >= 1 positions of ``slots`` slots.
-            factors: for each table, what the gradient of each row is multiplied by; None for 1.
+            examples: P >= 1 positions of ``slots`` slots.
+            factors: see `Encoder.hidden`.
             documents: table (N', D) of new documents, with which the words are held; None for
-                the builder's own.
+                the encoder's own.
         """
-        self._check(windows, documents or self.documents)
-        shares = self._shares(windows)
-        words, texts = (None, None) if factors is None else factors
-        D = columns(documents or self.documents, windows.documents, texts)
-        H = D * _placed(windows, shares)
+        texts = documents or self.documents
+        self._check(examples, texts)
+        shares = self._shares(examples)
+        words = None if factors is None else factors[0]
+        D = columns(texts, examples.documents, None if factors is None else factors[1])
+        H = D * _placed(examples, shares)
         if self.mode == "concat":
-            return self._concatenated(H, windows, words, held=documents is not None)
-        if not len(windows.words):
+            return self._concatenated(H, examples, words, held=documents is not None)
+        if not len(examples.words):
             return H
-        X = columns(self.inputs, windows.words, words)
-        cells, values = windows.word_cells(shares)
-        size = (len(windows.words), len(windows.rows))
-        A = dy.reshape(dy.sparse_inputTensor([cells], values, (size[0] * size[1],)), size)
-        return H + (X if documents is None else dy.nobackprop(X)) * A
+        X = columns(self.inputs, examples.words, words)
+        shape = len(examples.words), len(examples.rows)
+        cells, values = examples.word_cells(shares)
+        A = dy.sparse_inputTensor([cells], values, (shape[0] * shape[1],))
+        return H + (X if documents is None else dy.nobackprop(X)) * dy.reshape(A, shape)
 
-    def masses(self, windows: Windows, losses: np.ndarray) -> list[Masses]:
-        """For each table, how much its rows take part in the losses.
+    def n_hidden(self, examples: Windows) -> int:
+        """P."""
+        return len(examples.rows)
 
-        Args:
-            windows: as of `hidden`.
-            losses: (P,), how many losses each position is in.
-
-        Returns:
-            Of words and of documents, the sum of the shares in the positions times their losses.
-        """
-        weights = losses * self._shares(windows)
-        words: Masses = [(windows.words, windows.word_sums(weights))]
+    def masses(self, examples: Windows, losses: np.ndarray) -> list[Masses]:
+        """Words and documents take part in the losses of their positions with their shares."""
+        weights = losses * self._shares(examples)
+        words: Masses = [(examples.words, examples.word_sums(weights))]
         if self.mode == "concat":
-            padding = (self.slots - windows.fillings) @ weights
+            padding = (self.slots - examples.fillings) @ weights
             words.append((np.array([self.n_words]), np.array([padding])))
-        sums = np.bincount(windows.rows, weights, minlength=len(windows.documents))
-        return [words, [(windows.documents, sums)]]
+        sums = np.bincount(examples.rows, weights, minlength=len(examples.documents))
+        return [words, [(examples.documents, sums)]]
 
     def _shares(self, windows: Windows) -> np.ndarray:
         """What each vector of a position has in its h, (P,)."""
@@ -127,7 +127,7 @@ class PvDm(Builder):
         return 1 / (1 + windows.fillings) if self.mode == "mean" else np.ones(count)
 
     def _concatenated(
-        self, d: dy.Expression, windows: Windows, factors: Any, *, held: bool
+        self, d: dy.Expression, windows: Windows, factors: Optional[np.ndarray], *, held: bool
     ) -> dy.Expression:
         """[d; v_1; ...; v_k] of every position, ((1 + k) D, P)."""
         count = len(windows.rows)
@@ -135,7 +135,7 @@ class PvDm(Builder):
         v = columns(self.inputs, words[windows.slots].ravel(), factors)
         v = dy.reshape(v, (self.slots * self.n_embed,), count)
         parts = [dy.reshape(d, (self.n_embed,), count), dy.nobackprop(v) if held else v]
-        return dy.reshape(dy.concatenate(parts), (self.n_hidden, count))
+        return dy.reshape(dy.concatenate(parts), (self.size, count))
 
     def _check(self, windows: Windows, documents: dy.LookupParameters) -> None:
         check_ids("documents", windows.documents, int(documents.shape()[0]), (None,))

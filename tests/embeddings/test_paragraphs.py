@@ -35,7 +35,9 @@ def words_of(windows):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_slots_hold_the_words_of_the_window_inside_the_document(seed, around):
     some, offsets = chunk(seed), window_offsets(3, around)
-    found = words_of(text_windows(some, offsets, some.windows))
+    windows = text_windows(some, offsets, some.windows)
+    found = words_of(windows)
+    assert windows.targets.tolist() == some.centres.tolist()
     expected = [
         (some.sentences[c], ref.window_words(some.ids, some.sentences, c, offsets, width))
         for c, width in enumerate(some.windows, start=some.first)
@@ -57,15 +59,17 @@ def test_offsets_run_from_left_to_right_without_the_centre():
 
 
 def test_words_and_documents_are_held_once_and_ascend():
-    windows = id_windows([7, 2, 7], [[3, 3], [EMPTY, 1], [EMPTY, EMPTY]])
+    windows = id_windows([7, 2, 7], [[3, 3], [EMPTY, 1], [EMPTY, EMPTY]], [5, 4, 5])
     assert windows.documents.tolist() == [2, 7]
     assert windows.words.tolist() == [1, 3]
     assert words_of(windows) == [(7, [3, 3]), (2, [None, 1]), (7, [None, None])]
     assert windows.fillings.tolist() == [2, 1, 0]
+    predictions = windows.predictions
+    assert (predictions.columns.tolist(), predictions.words.tolist()) == ([0, 1, 2], [5, 4, 5])
 
 
 def test_a_word_that_fills_several_slots_has_the_sum_of_their_shares():
-    windows = id_windows([0, 0], [[3, 3], [EMPTY, 1]])
+    windows = id_windows([0, 0], [[3, 3], [EMPTY, 1]], [0, 0])
     cells, values = windows.word_cells(np.array([0.5, 2.0]))
     A = np.zeros(4, np.float32)
     A[cells] = values
@@ -76,7 +80,8 @@ def test_a_word_that_fills_several_slots_has_the_sum_of_their_shares():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_document_predicts_each_of_its_centres_once(seed):
     some = chunk(seed)
-    mixture, columns, targets = text_mixture(some, words=False)
+    mixture = text_mixture(some, words=False)
+    columns, targets = mixture.predictions.columns, mixture.predictions.words
     centres = range(some.first, some.first + len(some.windows))
     expected = [(some.sentences[c], some.ids[c]) for c in centres]
     assert list(zip(mixture.documents[columns], targets)) == expected
@@ -87,7 +92,8 @@ def test_a_document_predicts_each_of_its_centres_once(seed):
 
 def test_with_words_the_pairs_of_skip_gram_follow_behind():
     some = chunk()
-    mixture, columns, targets = text_mixture(some, words=True)
+    mixture = text_mixture(some, words=True)
+    columns, targets = mixture.columns, mixture.targets
     assert (np.diff(columns) >= 0).all()
     d, m = len(mixture.documents), len(some.windows)
     assert (columns[:m] < d).all()
@@ -100,17 +106,17 @@ def test_with_words_the_pairs_of_skip_gram_follow_behind():
 
 def test_a_document_of_one_word_has_no_pairs_but_predicts_it():
     some = Chunk(np.array([3], np.int32), np.array([2]), 0, np.array([1]), 0, 1)
-    mixture, columns, targets = text_mixture(some, words=True)
-    assert (mixture.documents.tolist(), mixture.words.tolist()) == ([2], [])
-    assert (columns.tolist(), targets.tolist()) == ([0], [3])
+    mixture = text_mixture(some, words=True)
+    assert [part.tolist() for part in mixture] == [[2], [], [0], [3]]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: id_windows([], np.zeros((0, 2), int)), "documents: no ids"),
-        (lambda: id_windows([0], [[-2, 1]]), "windows: ids must be"),
-        (lambda: id_windows([0], [[1, 2], [3, 4]]), "windows: expected shape"),
+        (lambda: id_windows([], np.zeros((0, 2), int), []), "documents: no ids"),
+        (lambda: id_windows([0], [[-2, 1]], [0]), "windows: ids must be"),
+        (lambda: id_windows([0], [[1, 2], [3, 4]], [0]), "windows: expected shape"),
+        (lambda: id_windows([0], [[1, 2]], [0, 1]), "targets: expected shape"),
         (lambda: window_offsets(0, True), "window: expected 1 to"),
         (lambda: text_windows(chunk(), [0, 1], chunk().windows), "offsets: expected"),
         (lambda: text_windows(chunk(), [-1], np.zeros(0)), "at least one centre"),

@@ -13,8 +13,9 @@ from tests.reference import paragraphs as ref
 from tests.reference import word2vec
 
 NO_WORDS = np.zeros(0, int)
-SOME = Mixture(np.array([0, 3]), NO_WORDS)
-MIXED = Mixture(np.array([0, 3]), np.array([1, 2, 6]))
+TARGETS = np.array([1, 1, 5, 0, 3])
+SOME = Mixture(np.array([0, 3]), NO_WORDS, np.array([0, 0, 1, 1, 1]), TARGETS)
+MIXED = Mixture(np.array([0, 3]), np.array([1, 2, 6]), np.array([0, 0, 1, 2, 4]), TARGETS)
 TEXT = [[0, 1, 1, 2, 0, 0], [3, 3, 4, 5], [6, 0, 1, 2, 3, 4, 5], [2, 2, 6]]
 both = pytest.mark.parametrize("words", [False, True])
 
@@ -36,10 +37,9 @@ def test_the_loss_is_skip_grams_with_the_document_as_the_centre():
     pc, model, words, documents = dbow(words=True)
     u = numbers(V, D, 3)
     outputs = pc.parameters_from_numpy(u)
-    columns, targets = [0, 0, 1, 2, 4], [1, 1, 5, 0, 3]
     vectors = [*documents[[0, 3]], *words[[1, 2, 6]]]
-    expected = sum(word2vec.nll(vectors[c], u, o) for c, o in zip(columns, targets))
-    found = softmax_loss(outputs, model.hidden(MIXED), columns, targets).value()
+    expected = sum(word2vec.nll(vectors[c], u, o) for c, o in zip(MIXED.columns, TARGETS))
+    found = softmax_loss(outputs, model.hidden(MIXED), MIXED.columns, TARGETS).value()
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -49,9 +49,8 @@ def test_gradients_are_those_of_finite_differences(words):
     some = MIXED if words else SOME
     tables = [model.documents, *([model.inputs] if words else [])]
     outputs = pc.parameters_from_numpy(numbers(V, D, 3))
-    columns = [0, 0, 1, 2, 4] if words else [0, 0, 1, 1, 1]
     assert_gradients(
-        lambda: softmax_loss(outputs, model.hidden(some), columns, [1, 1, 5, 0, 3]),
+        lambda: softmax_loss(outputs, model.hidden(some), some.columns, some.targets),
         [*tables, outputs],
     )
 
@@ -60,9 +59,9 @@ def test_the_optimum_of_the_full_softmax_is_each_documents_distribution_of_words
     """KL(document || model) below 1e-3 with D = V; seeded tables, 800 Adam steps."""
     pc, model, _, _ = dbow(n_embed=V)
     outputs = pc.parameters_from_numpy(numbers(V, V, 3))
-    every = Mixture(np.arange(N), NO_WORDS)
     columns = np.repeat(range(N), [len(words) for words in TEXT])
     targets = np.concatenate(TEXT)
+    every = Mixture(np.arange(N), NO_WORDS, columns, targets)
     trainer = dy.AdamTrainer(pc, 0.05)
     for step in range(800):
         trainer.learning_rate = 0.05 * (1 - step / 800)
@@ -113,7 +112,7 @@ def test_new_documents_take_the_place_of_the_tables_and_the_words_are_held():
     other = dy.ParameterCollection()
     fresh = other.add_lookup_parameters((2, D))
     set_value(fresh, numbers(2, D, 5))
-    H = model.hidden(Mixture(np.array([0, 1]), np.array([4])), documents=fresh)
+    H = model.hidden(MIXED._replace(documents=np.arange(2), words=np.array([4])), documents=fresh)
     expected = np.vstack([numbers(2, D, 5), words[[4]]])
     np.testing.assert_array_equal(matrix(H).T, expected.astype(np.float32))
     asymmetric(H).backward()
@@ -126,10 +125,10 @@ def test_new_documents_take_the_place_of_the_tables_and_the_words_are_held():
 @pytest.mark.parametrize(
     ("words", "mixture", "message"),
     [
-        (False, Mixture(np.array([N]), NO_WORDS), "documents: ids must be 0 to 3, found 4"),
-        (False, Mixture(np.zeros(0, int), NO_WORDS), "documents: no ids"),
+        (False, SOME._replace(documents=np.array([N])), "documents: ids must be 0 to 3, found 4"),
+        (False, SOME._replace(documents=NO_WORDS), "documents: no ids"),
         (False, MIXED, "words: expected none"),
-        (True, Mixture(np.array([0]), np.array([V])), f"words: ids must be 0 to {V - 1}"),
+        (True, MIXED._replace(words=np.array([V])), f"words: ids must be 0 to {V - 1}"),
     ],
 )
 def test_bad_input_is_refused_before_the_engine_sees_it(words, mixture, message):

@@ -15,11 +15,12 @@ from tests.reference import paragraphs as ref
 
 DOCUMENTS = [1, 3, 3, 1, 0]
 SLOTS = [[EMPTY, EMPTY], [EMPTY, 2], [5, 5], [0, 6], [2, 1]]
+TARGETS = [0, 1, 1, 6, 3]
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def windows():
-    return id_windows(DOCUMENTS, SLOTS)
+    return id_windows(DOCUMENTS, SLOTS, TARGETS)
 
 
 def matrix(e):
@@ -34,7 +35,7 @@ def test_the_hidden_vectors_are_their_definition(mode):
         for d, s in zip(DOCUMENTS, SLOTS)
     ]
     found = matrix(model.hidden(windows())).T
-    assert found.shape == (5, model.n_hidden)
+    assert found.shape == (5, model.size)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert pc.parameter_count()
 
@@ -44,9 +45,9 @@ def test_gradients_are_those_of_finite_differences(mode):
     pc, model, _, _ = dm(mode)
     tables = [model.inputs, model.documents]
     assert_gradients(lambda: asymmetric(model.hidden(windows())), tables)
-    outputs = pc.parameters_from_numpy(numbers(V, model.n_hidden))
+    outputs = pc.parameters_from_numpy(numbers(V, model.size))
     assert_gradients(
-        lambda: softmax_loss(outputs, model.hidden(windows()), range(5), [0, 1, 1, 6, 3]),
+        lambda: softmax_loss(outputs, model.hidden(windows()), range(5), TARGETS),
         [*tables, outputs],
     )
 
@@ -60,8 +61,8 @@ def test_with_its_documents_zero_the_sum_is_cbow():
     cbow = Cbow(pc, n_words=V, n_embed=D, mean=False)
     set_value(cbow.inputs, words)
     padded = [[*bag, *[EMPTY] * (3 - len(bag))] for bag in bags]
-    H = model.hidden(id_windows([0, 2, 2], padded))
-    other = dy.reshape(cbow.hidden(id_bags(bags, [0, 4, 4])), (D, 3))
+    H = model.hidden(id_windows([0, 2, 2], padded, [0, 4, 4]))
+    other = cbow.hidden(id_bags(bags, [0, 4, 4]))
     np.testing.assert_allclose(matrix(H), matrix(other), rtol=1e-6)
     losses = [softmax_loss(outputs, h, range(3), [0, 4, 4]) for h in (H, other)]
     assert losses[0].value() == pytest.approx(losses[1].value(), rel=1e-6)
@@ -76,7 +77,7 @@ def test_with_its_documents_zero_the_mean_is_cbow_with_the_document_counted():
     bags = [[1, 2, 1], [0], [5, 6, 3]]
     padded = [[*bag, *[EMPTY] * (3 - len(bag))] for bag in bags]
     expected = [words[bag].mean(axis=0) * len(bag) / (1 + len(bag)) for bag in bags]
-    found = matrix(model.hidden(id_windows([0, 2, 2], padded))).T
+    found = matrix(model.hidden(id_windows([0, 2, 2], padded, [0, 4, 4]))).T
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert pc.parameter_count()
 
@@ -86,13 +87,13 @@ def test_documents_that_are_held_at_zero_stay_there(mode):
     """Factors of 0 freeze their rows; the words go on learning."""
     pc, model, words, _ = dm(mode)
     set_value(model.documents, np.zeros((N, D)))
-    outputs = pc.parameters_from_numpy(numbers(V, model.n_hidden))
+    outputs = pc.parameters_from_numpy(numbers(V, model.size))
     factors = [np.ones(t.shape()[0], np.float32) for t in model.tables]
     factors[1][:] = 0.0
     trainer = dy.SimpleSGDTrainer(pc, 0.1)
     for _ in range(5):
         dy.renew_cg()
-        loss = softmax_loss(outputs, model.hidden(windows(), factors), range(5), [0, 1, 1, 6, 3])
+        loss = softmax_loss(outputs, model.hidden(windows(), factors), range(5), TARGETS)
         loss.backward()
         trainer.update()
     assert not model.documents.as_array().any()
@@ -144,7 +145,7 @@ def test_new_documents_take_the_place_of_the_tables_and_the_words_are_held(mode)
     other = dy.ParameterCollection()
     fresh = other.add_lookup_parameters((2, D))
     set_value(fresh, numbers(2, D, 5))
-    some = id_windows([0, 1, 1], [[EMPTY, 3], [3, 2], [0, 6]])
+    some = id_windows([0, 1, 1], [[EMPTY, 3], [3, 2], [0, 6]], [1, 1, 1])
     H = model.hidden(some, documents=fresh)
     expected = [
         ref.dm_hidden(
@@ -167,9 +168,9 @@ def test_documents_of_the_same_text_get_vectors_with_nearly_the_same_predictions
     text = [[0, 1, 2, 0, 3], [0, 1, 2, 0, 3], [5, 6, 4, 5, 6], [2, 4, 0, 6, 1]]
     padded = [[EMPTY, EMPTY, *words] for words in text]
     slots = [words[i : i + K] for words in padded for i in range(5)]
-    every = id_windows(np.repeat(range(4), 5), slots)
     targets = np.concatenate(text)
-    outputs = pc.parameters_from_numpy(0.1 * numbers(V, model.n_hidden))
+    every = id_windows(np.repeat(range(4), 5), slots, targets)
+    outputs = pc.parameters_from_numpy(0.1 * numbers(V, model.size))
     trainer = dy.AdamTrainer(pc, 0.02)
     for _ in range(500):
         dy.renew_cg()
@@ -189,7 +190,9 @@ def test_documents_of_the_same_text_get_vectors_with_nearly_the_same_predictions
 def test_positions_one_by_one_are_all_of_them_together(mode):
     pc, model, _, _ = dm(mode)
     together = matrix(model.hidden(windows()))
-    singles = [matrix(model.hidden(id_windows([d], [s])))[:, 0] for d, s in zip(DOCUMENTS, SLOTS)]
+    singles = [
+        matrix(model.hidden(id_windows([d], [s], [0])))[:, 0] for d, s in zip(DOCUMENTS, SLOTS)
+    ]
     np.testing.assert_allclose(together.T, singles, rtol=1e-5, atol=1e-6)
     assert pc.parameter_count()
 
@@ -197,15 +200,21 @@ def test_positions_one_by_one_are_all_of_them_together(mode):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m.hidden(id_windows([N], [[0, 1]])), "documents: ids must be 0 to 3, found 4"),
-        (lambda m: m.hidden(id_windows([0], [[0, V]])), f"words: ids must be 0 to {V - 1}"),
-        (lambda m: m.hidden(id_windows([0], [[0, 1, 2]])), r"windows: expected \(P, 2\) slots"),
+        (
+            lambda m: m.hidden(id_windows([N], [[0, 1]], [0])),
+            "documents: ids must be 0 to 3, found 4",
+        ),
+        (lambda m: m.hidden(id_windows([0], [[0, V]], [0])), f"words: ids must be 0 to {V - 1}"),
+        (
+            lambda m: m.hidden(id_windows([0], [[0, 1, 2]], [0])),
+            r"windows: expected \(P, 2\) slots",
+        ),
     ],
 )
-def test_bad_input_is_refused_before_the_engine_sees_it(call, message):
+def test_bad_input_is_refused_before_the_engine_sees_it(ids, message):
     pc, model, _, _ = dm("concat")
     with pytest.raises(ValueError, match=message):
-        call(model)
+        model.hidden(id_windows(*ids))
     assert pc.parameter_count()
 
 
