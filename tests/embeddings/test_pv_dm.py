@@ -198,17 +198,11 @@ def test_positions_one_by_one_are_all_of_them_together(mode):
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("ids", "message"),
     [
-        (
-            lambda m: m.hidden(id_windows([N], [[0, 1]], [0])),
-            "documents: ids must be 0 to 3, found 4",
-        ),
-        (lambda m: m.hidden(id_windows([0], [[0, V]], [0])), f"words: ids must be 0 to {V - 1}"),
-        (
-            lambda m: m.hidden(id_windows([0], [[0, 1, 2]], [0])),
-            r"windows: expected \(P, 2\) slots",
-        ),
+        (([N], [[0, 1]], [0]), "documents: ids must be 0 to 3, found 4"),
+        (([0], [[0, V]], [0]), f"words: ids must be 0 to {V - 1}"),
+        (([0], [[0, 1, 2]], [0]), r"windows: expected \(P, 2\) slots"),
     ],
 )
 def test_bad_input_is_refused_before_the_engine_sees_it(ids, message):

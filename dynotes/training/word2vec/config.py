@@ -18,7 +18,8 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "pv-dm", "pv-dbow")
+PARAGRAPHS = ("pv-dm", "pv-dbow")  # the models that give every line a vector
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
@@ -35,6 +36,19 @@ class Word2vecConfig:
     dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
     mean: bool = setting(
         True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
+    )
+    mode: str = setting(
+        "concat",
+        "how the vectors of a line and of a window are put together; concat takes the whole "
+        "window, whatever --dynamic says (T60)",
+        choices=("concat", "mean", "sum"),
+        only={"model": ("pv-dm",)},
+    )
+    around: bool = setting(
+        False, "the window lies on both sides, else before the word", only={"model": ("pv-dm",)}
+    )
+    dbow_words: bool = setting(
+        False, "words predict those of their windows too (T61)", only={"model": ("pv-dbow",)}
     )
 
     loss: str = setting(
@@ -59,7 +73,8 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow; it falls linearly",
+        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow and the mean of pv-dm, "
+        "0.1 for pv-dm and pv-dbow; it falls linearly",
         low=0,
         high=1000,
     )
@@ -76,7 +91,8 @@ class Word2vecConfig:
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
-        return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
+        shared = (self.model == "cbow" and self.mean) or self.mode == "mean"
+        return self.lr or (0.3 if shared else 0.1 if self.model in PARAGRAPHS else 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.

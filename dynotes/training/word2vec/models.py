@@ -25,7 +25,10 @@ from dynotes.embeddings.output_losses.nce import NceLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.output_table import OutputLoss
 from dynotes.embeddings.pairs import text_bags, text_pairs
+from dynotes.embeddings.paragraphs import text_mixture, text_windows, window_offsets
 from dynotes.embeddings.predictions import Predictions
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.training.word2vec.config import Word2vecConfig
 
@@ -46,13 +49,15 @@ class EmbeddingModel(NamedTuple):
 
     encoder, output: its two parts.
     examples: what a chunk gives it, None if nothing.
-    vectors: the word vectors that come out, (V, D), from all parameters by name.
+    vectors: the word vectors that come out, (V, D), from all parameters by name; None if none do.
+    documents: the vectors of the lines of the text, (N, D), likewise.
     """
 
     encoder: Encoder
     output: OutputLoss
     examples: Callable[[Chunk], Optional[Examples]]
-    vectors: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    vectors: Optional[Callable[[Mapping[str, np.ndarray]], np.ndarray]]
+    documents: Optional[Callable[[Mapping[str, np.ndarray]], np.ndarray]] = None
 
     @property
     def tables(self) -> tuple[dy.LookupParameters, ...]:
@@ -121,6 +126,79 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
+def _pv_dm(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
+    n_words = len(text.vocabulary)
+    encoder = PvDm(
+        pc,
+        n_words=n_words,
+        n_documents=len(text.sentence_ends),
+        n_embed=config.dim,
+        slots=len(window_offsets(config.window, config.around)),
+        mode=config.mode,
+    )
+    return EmbeddingModel(
+        encoder,
+        new_output(config, pc, text, n_embed=encoder.size),
+        paragraph_examples(config),
+        lambda parameters: parameters[encoder.inputs.name()][:n_words],  # not the padding
+        _rows_of_lines(encoder.documents, text),
+    )
+
+
+def _pv_dbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
+    encoder = PvDbow(
+        pc,
+        n_words=len(text.vocabulary),
+        n_documents=len(text.sentence_ends),
+        n_embed=config.dim,
+        words=config.dbow_words,
+    )
+    output = new_output(config, pc, text)
+    # words that do not predict have output vectors alone, and a tree has these at its nodes
+    table = encoder.inputs or (None if config.loss == "hierarchical" else output.outputs)
+    return EmbeddingModel(
+        encoder,
+        output,
+        paragraph_examples(config, words=config.dbow_words),
+        None if table is None else rows_of(table),
+        _rows_of_lines(encoder.documents, text),
+    )
+
+
+def paragraph_examples(
+    config: Word2vecConfig, *, words: bool = False
+) -> Callable[[Chunk], Examples]:
+    """What a chunk gives the models of paragraphs, which are its sentences.
+
+    Args:
+        config: of one of these models.
+        words: pv-dbow's words predict too.
+    """
+    if config.model == "pv-dbow":
+
+        def mixture(chunk: Chunk) -> Examples:
+            made = text_mixture(chunk, words)
+            return Examples(made, made.predictions)
+
+        return mixture
+    offsets = window_offsets(config.window, config.around)
+
+    def windows(chunk: Chunk) -> Examples:
+        whole = np.full_like(chunk.windows, config.window)
+        made = text_windows(chunk, offsets, whole if config.mode == "concat" else chunk.windows)
+        return Examples(made, made.predictions)
+
+    return windows
+
+
+def _rows_of_lines(
+    table: dy.LookupParameters, text: TokenText
+) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """The rows of a table, 0 for lines without a word, which nothing was learnt about."""
+    lengths = np.diff(text.sentence_ends, prepend=0)
+    return lambda parameters: parameters[table.name()] * (lengths > 0)[:, None]
+
+
 MODELS: Mapping[
     str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow}
+] = {"skipgram": _skip_gram, "cbow": _cbow, "pv-dm": _pv_dm, "pv-dbow": _pv_dbow}
