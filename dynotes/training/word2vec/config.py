@@ -73,7 +73,7 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow and the mean of pv-dm, "
+        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow, "
         "0.1 for pv-dm and pv-dbow; it falls linearly",
         low=0,
         high=1000,
@@ -91,8 +91,9 @@ class Word2vecConfig:
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
-        shared = (self.model == "cbow" and self.mean) or self.mode == "mean"
-        return self.lr or (0.3 if shared else 0.1 if self.model in PARAGRAPHS else 0.05)
+        if self.model in PARAGRAPHS:
+            return self.lr or 0.1
+        return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.
