@@ -6,6 +6,7 @@ python scripts/word2vec.py evaluate runs/word2vec
 python scripts/word2vec.py neighbours runs/word2vec WORD
 python scripts/word2vec.py analogy runs/word2vec A B C
 python scripts/word2vec.py convert runs/word2vec vectors.txt
+python scripts/word2vec.py infer runs/pv-dm runs/pv-dbow new.txt new-vectors.txt
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_sett
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
 METHODS = ("add", "mul")
-FORMATS = ("text", "binary", "npy")
+FORMATS = ("text", "binary", "npy", "fasttext")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Word vectors: train, evaluate, neighbours, analogy, convert."""
+    """Word and paragraph vectors: train, evaluate, neighbours, analogy, convert, infer."""
 
 
 @main.command()
@@ -163,7 +164,11 @@ def evaluate(
     restrict_vocab: Optional[int],
     lower: bool,
 ) -> None:
-    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
+    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho.
+
+    Similarity is graded a second time with vectors from n-grams for unknown words, if the vectors
+    are a run of the subword model or a .bin file of fastText.
+    """
     from dynotes.corpora import datasets
     from dynotes.training.word2vec.tools import (
         WordTestFiles,
@@ -202,6 +207,12 @@ RESTRICT = click.option(
 )
 
 
+def _say_unknown(result: dict[str, Any]) -> None:
+    """Say which of the words asked are not in the vocabulary."""
+    for word in result["from_ngrams"]:
+        click.echo(f"{word}: not in the vocabulary, its vector is that of its n-grams", err=True)
+
+
 @main.command()
 @click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
@@ -213,6 +224,7 @@ def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
 
     with clear_errors():
         result = run_neighbours(vectors, words, **options)
+    _say_unknown(result)
     for word, found in result["neighbours"].items():
         for other, cosine in found:
             click.echo(f"{word}\t{other}\t{cosine:.4f}")
@@ -238,6 +250,7 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
 
     with clear_errors():
         result = run_analogy(vectors, *words, **options)
+    _say_unknown(result)
     for word, score in result["answers"]:
         click.echo(f"{word}\t{score:.4f}")
     print_result(result)
@@ -252,7 +265,8 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
     type=click.Choice(FORMATS),
     default=None,
     metavar="|".join(FORMATS),
-    help="[default: by the name of FILE: .txt and .vec, .bin, .npy]",
+    help="fasttext, of a run of the subword model, keeps its n-grams.  "
+    "[default: by the name of FILE: .txt and .vec, .bin, .npy]",
 )
 @click.option(
     "--limit",
@@ -267,6 +281,46 @@ def convert(source: Path, target: Path, format: Optional[str], limit: Optional[i
 
     with clear_errors():
         result = run_conversion(source, target, format=format, limit=limit)
+    print_result(result)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=FILE, metavar="RUN...")
+@click.argument("text", type=FILE, metavar="FILE")
+@click.argument("target", type=FILE, metavar="OUT")
+@click.option(
+    "--steps",
+    type=click.IntRange(0, 100000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Passes over each paragraph; 0: as many as the run had epochs.",
+)
+@click.option(
+    "--lr",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    show_default=True,
+    metavar="X",
+    help="Learning rate at the start; 0: that of the run.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(1, 2**32 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of everything random.",
+)
+@dynet_options
+def infer(runs: tuple[Path, ...], text: Path, target: Path, **options: Any) -> None:
+    """Vectors of the lines of FILE, a line each, from runs of pv-dm and pv-dbow, side by side."""
+    with clear_errors():
+        start_engine(options, options["seed"])
+        from dynotes.training.word2vec.infer import run_inference
+
+        names = ("steps", "lr", "seed")
+        result = run_inference(runs, text, target, **{name: options[name] for name in names})
     print_result(result)
 
 

@@ -19,8 +19,14 @@ from dynotes.embeddings.output_losses.nce import NceLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
+from dynotes.embeddings.paragraphs import Mixture, id_windows
 from dynotes.embeddings.predictions import predicted
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.units import Units, VocabularyUnits
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -93,6 +99,19 @@ def bag_output(encoder, steps, batch):
     return encoder.hidden(id_bags([words] * len(words), words))
 
 
+def unit_output(encoder, steps, batch):
+    rows = ids(steps, batch).ravel()
+    sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
+    return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def unit_bag_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel() % (V - 2)
+    vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
+    bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
+    return encoder.hidden(bags)
+
+
 def loss_output(loss, steps, batch):
     n = steps * batch
     slots = np.arange(n) % loss.n_slots
@@ -101,6 +120,18 @@ def loss_output(loss, steps, batch):
     return loss.loss(dy.reshape(vectors(E, n), (E, n)), targets, noise)
 
 
+def window_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    slots = np.stack([np.full_like(words, -1), words], axis=1)  # an empty slot reads the padding
+    return model.hidden(id_windows(words, slots, words))
+
+
+def mixture_output(model, steps, batch):
+    words = np.unique(ids(steps, batch))
+    return model.hidden(Mixture(words, words[: len(words) * model.words], words, words))
+
+
+PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -169,6 +200,21 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
+    "Subword, sum": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "Subword, undivided": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
+    ),
+    "SubwordCbow": Row(
+        SubwordCbow, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_bag_output
+    ),
+    "SubwordCbow, undivided": Row(
+        SubwordCbow,
+        {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False},
+        unit_bag_output,
+    ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
         HierarchicalSoftmaxLoss, {"counts": [9] + [2] * (V - 1), "n_embed": E}, loss_output
@@ -179,6 +225,11 @@ ROWS = {
     "NceLoss": Row(
         NceLoss, {"counts": [3] * V, "n_embed": E, "n_slots": 1, "negatives": 2}, loss_output
     ),
+    "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
+    "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
+    "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
+    "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

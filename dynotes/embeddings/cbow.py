@@ -25,7 +25,7 @@ from dynotes.embeddings.damped_rows import Masses, columns, gathered
 from dynotes.embeddings.encoder import Encoder, Factors
 from dynotes.embeddings.pairs import Bags
 from dynotes.embeddings.tables import check_words, input_table
-from dynotes.graph.shapes import check_dims
+from dynotes.graph.shapes import check_dims, expect
 
 BLOCK = 32  # bags of a product: fewer have fewer words in common, more have more zeros
 
@@ -61,13 +61,7 @@ class Cbow(Encoder):
         check_words(examples.words, examples.rows, self.n_words)
         X = columns(self.inputs, examples.words, None if factors is None else factors[0])
         rows, A = examples.blocks(BLOCK, self.mean)
-        n_blocks, height = rows.shape
-        parts = dy.reshape(gathered(X, rows.ravel()), (self.n_embed, height), n_blocks)
-        shares = A.ravel(order="F")
-        (cells,) = np.nonzero(shares)
-        A = dy.sparse_inputTensor([cells], shares[cells], shares.shape)
-        H = parts * dy.reshape(A, (height, BLOCK), n_blocks)
-        return dy.reshape(H, (self.n_embed, BLOCK * n_blocks))
+        return joined(in_blocks(X, rows) * shares(A))
 
     def n_hidden(self, examples: Bags) -> int:
         """N, rounded up to a multiple of ``BLOCK``."""
@@ -76,3 +70,23 @@ class Cbow(Encoder):
     def masses(self, examples: Bags, losses: np.ndarray) -> list[Masses]:
         """A word takes part in the losses of its bags with its shares in them."""
         return [[(examples.words, examples.input_shares(self.mean, losses))]]
+
+
+def in_blocks(X: dy.Expression, rows: np.ndarray) -> dy.Expression:
+    """Columns rows (G, m) of X, (D, n), as (D, m)xG."""
+    n_blocks, height = rows.shape
+    return dy.reshape(gathered(X, rows.ravel()), (X.dim()[0][0], height), n_blocks)
+
+
+def shares(A: np.ndarray) -> dy.Expression:
+    """The matrices A, (m, g, G), as (m, g)xG."""
+    flat = A.ravel(order="F")
+    (cells,) = np.nonzero(flat)
+    made = dy.sparse_inputTensor([cells], flat[cells], flat.shape)
+    return dy.reshape(made, A.shape[:2], A.shape[2])
+
+
+def joined(H: dy.Expression) -> dy.Expression:
+    """(D, g)xG as (D, g G)."""
+    (size, width), n_blocks = expect("H", H, (None, None))
+    return dy.reshape(H, (size, width * n_blocks))

@@ -21,7 +21,7 @@ import click
 
 from dynotes.command_line import FILE, clear_errors, print_result
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "subword")
 LARGE = "large"
 CORPORA = ("toy", "brown", "wikitext2", LARGE)
 OURS, PEER = "dynotes", "gensim"
@@ -134,6 +134,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     named = ("model", "epochs", "dim", "window", "min_count", "processes", "lr", "chunk")
     config = resolve(None, {}, {n: options[n] for n in named if options[n] is not None})
     kept = (*named, "negatives", "power", "subsample", "shared", "damping")
+    kept += ("minn", "maxn", "buckets")
     task = {name: getattr(config, name) for name in kept}
     return {**task, "text": str(text), "peer_lr": options["peer_lr"]}
 

@@ -38,7 +38,9 @@ def test_two_runs_with_one_seed_give_equal_bits_and_another_seed_others(tmp_path
 
 @pytest.mark.parametrize("stop_at", [1, 5, 9, 17])
 @pytest.mark.parametrize(
-    "settings", [{}, {"model": "cbow"}, {"shared": 0}, {"loss": "nce"}], ids=str
+    "settings",
+    [{}, {"model": "cbow"}, {"model": "subword", "minn": 2}, {"shared": 0}, {"loss": "nce"}],
+    ids=str,
 )
 def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, settings):
     whole = run(tmp_path / "whole", config(**settings))
