@@ -12,9 +12,14 @@ import numpy as np
 import pytest
 
 import dynotes
+from dynotes.corpora.spelling import Spelling
+from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.context2vec import Context2vec
+from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -87,6 +92,27 @@ def bag_output(model, steps, batch):
     return model.nll(id_bags([words] * len(words), words))
 
 
+def sentences(steps, batch):
+    """B sentences of T words, every word in one place of its sentence at least."""
+    return id_slots(ids(steps, batch).T.tolist())
+
+
+def spelling(words):
+    """Words of 1 to 3 characters."""
+    lengths = np.arange(words) % 3 + 1
+    return Spelling(np.arange(lengths.sum()) % V, lengths)
+
+
+def spelled(steps, batch):
+    slots = sentences(steps, batch)
+    return SpelledSlots(slots, spelling(len(slots.words)))
+
+
+def read_left(reader, steps, batch):
+    slots = sentences(steps, batch)
+    return reader.hidden(vectors(E, len(slots.words)), slots)
+
+
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -155,6 +181,22 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "Context2vec": Row(
+        Context2vec,
+        {"n_words": V, "n_embed": E, "n_hidden": H, "n_middle": 9, "n_out": 5},
+        lambda m, steps, batch: m.hidden(sentences(steps, batch)),
+    ),
+    "C2w": Row(
+        C2w,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_hidden": H},
+        lambda m, steps, batch: m.embed(spelling(steps * batch)),
+    ),
+    "LeftReader": Row(LeftReader, {"n_embed": E, "n_hidden": H}, read_left),
+    "C2wReader": Row(
+        C2wReader,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_char_hidden": 3, "n_hidden": H},
+        lambda m, steps, batch: m.hidden(spelled(steps, batch)),
+    ),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 
