@@ -67,4 +67,4 @@ def spell(words: Sequence[str], characters: Vocabulary) -> Spelling:
     lengths = np.array([len(word) for word in words], np.int64)
     if not lengths.size or not lengths.all():
         raise ValueError("words: expected at least one, and none of them empty")
-    return Spelling(characters.lookup([c for word in words for c in word]), lengths)
+    return Spelling(characters.encode([c for word in words for c in word]), lengths)

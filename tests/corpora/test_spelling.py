@@ -22,6 +22,7 @@ def test_rare_and_new_characters_are_the_unknown_one():
     table = character_table(["aab", "ab", "ax"], min_count=2)
     assert set(table.words) == {"a", "b", UNKNOWN}
     found = spell(["xyb"], table)
+    assert found.characters.min() >= 0
     assert [table.words[i] for i in found.characters] == [UNKNOWN, UNKNOWN, "b"]
 
 
