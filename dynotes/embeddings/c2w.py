@@ -13,11 +13,14 @@ Renamed: D^f, D^b, b_d are ``Df``, ``Db``, ``bd``; the table of character vector
 
 from __future__ import annotations
 
+from typing import Optional
+
 import dynet as dy
 import numpy as np
 
 from dynotes.corpora.rectangles import check_lengths
 from dynotes.corpora.spelling import Spelling
+from dynotes.embeddings.damped_rows import columns
 from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_ids, check_size
 from dynotes.tips.lstm_sequence import LayerWeights
@@ -67,11 +70,12 @@ class C2w(Builder):
         )
         self.bd = make.add_parameters((n_embed,), init=0.0, name="bd")
 
-    def embed(self, spelling: Spelling) -> dy.Expression:
+    def embed(self, spelling: Spelling, factors: Optional[np.ndarray] = None) -> dy.Expression:
         """e_w of u words, (D,)xu.
 
         Args:
             spelling: of the words, each at least a character.
+            factors: (n_chars,) what the gradient of each character is multiplied by; None for 1.
 
         Raises:
             ValueError: ids out of range, or lengths that do not fit.
@@ -79,7 +83,8 @@ class C2w(Builder):
         characters = check_ids("characters", spelling.characters, self.n_chars, (None,))
         lengths = check_lengths(spelling.lengths, len(characters))
         distinct, rows = np.unique(characters, return_inverse=True)
-        x = dy.lookup_batch(self.C, distinct.tolist())
+        size = self.spec["n_char_embed"]
+        x = dy.reshape(columns(self.C, distinct, factors), (size,), len(distinct))
         ends = np.cumsum(lengths)
         backwards = np.repeat(2 * ends - lengths - 1, lengths) - np.arange(len(rows))
         forward, backward = (

@@ -18,13 +18,14 @@ Differs: the notes leave out the two layers L_1, L_2, the separate tables and th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import dynet as dy
 import numpy as np
 
+from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.encoder import Encoder, Factors
 from dynotes.embeddings.slots import Slots, id_slots
-from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_size
 from dynotes.graph.working_rules import linear
 from dynotes.tips.lstm_sequence import LayerWeights
@@ -34,7 +35,7 @@ from dynotes.tips.variational_lstm import VariationalLSTM
 SCALE = 0.1  # of new word vectors: an LSTM at the scale of word2vec's would hardly move
 
 
-class Context2vec(Builder):
+class Context2vec(Encoder):
     """The encoder of contexts; the defaults are those of the paper.
 
     Args:
@@ -71,10 +72,10 @@ class Context2vec(Builder):
         )
         self.n_words, self.n_embed, self.n_out = n_words, n_embed, n_out
         make = self._pc
-        self.tables = [
+        self.tables = tuple(
             make.add_lookup_parameters((n_words, n_embed), init="uniform", scale=SCALE, name=name)
             for name in ("L", "R")
-        ]
+        )
         self.edges = [
             make.add_parameters((n_embed,), init="uniform", scale=SCALE, name=name)
             for name in ("bos", "eos")
@@ -87,19 +88,35 @@ class Context2vec(Builder):
         self.W2 = make.add_parameters((n_out, n_middle), name="W2")
         self.b2 = make.add_parameters((n_out,), init=0.0, name="b2")
 
-    def hidden(self, slots: Slots) -> dy.Expression:
+    def hidden(self, examples: Slots, factors: Factors = None) -> dy.Expression:
         """c_i of every place, the columns of (n_out, P).
 
         Args:
-            slots: sentences of words below V.
+            examples: sentences of words below V.
+            factors: see `Encoder.hidden`.
 
         Raises:
             ValueError: ids or sizes that do not fit.
         """
-        slots.checked(self.n_words)
-        sides = [self._side(side, slots) for side in (0, 1)]
+        examples.checked(self.n_words)
+        sides = [
+            self._side(side, examples, None if factors is None else factors[side])
+            for side in (0, 1)
+        ]
         middle = dy.rectify(linear(self.b1, self.W1, dy.concatenate(sides)))
-        return dy.reshape(linear(self.b2, self.W2, middle), (self.n_out, len(slots.places)))
+        return dy.reshape(linear(self.b2, self.W2, middle), (self.n_out, len(examples.places)))
+
+    def n_hidden(self, examples: Slots) -> int:
+        """P."""
+        return len(examples.places)
+
+    def masses(self, examples: Slots, losses: np.ndarray) -> list[Masses]:
+        """A word is held by the places behind it on the left, by those before it on the right."""
+        count = len(examples.words)
+        return [
+            [(examples.words, np.bincount(examples.rows, held, count))]
+            for held in examples.held(losses)
+        ]
 
     def embed_context(self, ids: Any, place: int) -> dy.Expression:
         """c_i of one place of one sentence, (n_out,).
@@ -110,9 +127,10 @@ class Context2vec(Builder):
         """
         return dy.reshape(self.hidden(id_slots([ids], [place])), (self.n_out,))
 
-    def _side(self, side: int, slots: Slots) -> dy.Expression:
+    def _side(self, side: int, slots: Slots, factors: Optional[np.ndarray]) -> dy.Expression:
         """l_i (side 0) or r_i (side 1) of every place, (H,)xP."""
-        words = dy.lookup_batch(self.tables[side], slots.words.tolist())
+        words = columns(self.tables[side], slots.words, factors)
+        words = dy.reshape(words, (self.n_embed,), len(slots.words))
         x = dy.concatenate_to_batch([words, self.edges[side]])
         reads, at = _reading(slots, backwards=bool(side))
         weights = LayerWeights(*self.lstms[side].parameters())

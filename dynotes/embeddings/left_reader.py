@@ -20,6 +20,9 @@ import numpy as np
 
 from dynotes.corpora.spelling import Spelling
 from dynotes.embeddings.c2w import C2w
+from dynotes.embeddings.damped_rows import Masses
+from dynotes.embeddings.encoder import Encoder, Factors
+from dynotes.embeddings.predictions import Predictions
 from dynotes.embeddings.slots import Slots
 from dynotes.graph.builder import Builder
 from dynotes.graph.shapes import check_dims, check_size, expect
@@ -70,8 +73,13 @@ class SpelledSlots(NamedTuple):
     slots: Slots
     spelling: Spelling
 
+    @property
+    def predictions(self) -> Predictions:
+        """Each place predicts its word."""
+        return self.slots.predictions
 
-class C2wReader(Builder):
+
+class C2wReader(Encoder):
     """C2W as the word vectors of a language model.
 
     Args:
@@ -109,8 +117,20 @@ class C2wReader(Builder):
             n_hidden=n_char_hidden,
         )
         self.reader = LeftReader(self._pc, n_embed=n_embed, n_hidden=n_hidden)
-        self.n_out = n_hidden
+        self.tables = (self.words.C,)
 
-    def hidden(self, examples: SpelledSlots) -> dy.Expression:
+    def hidden(self, examples: SpelledSlots, factors: Factors = None) -> dy.Expression:
         """h_i of every place, the columns of (H, P)."""
-        return self.reader.hidden(self.words.embed(examples.spelling), examples.slots)
+        vectors = self.words.embed(examples.spelling, None if factors is None else factors[0])
+        return self.reader.hidden(vectors, examples.slots)
+
+    def n_hidden(self, examples: SpelledSlots) -> int:
+        """P."""
+        return len(examples.slots.places)
+
+    def masses(self, examples: SpelledSlots, losses: np.ndarray) -> list[Masses]:
+        """A character is held by the places behind each word that it stands in, as often."""
+        (slots, spelling), (behind, _) = examples, examples.slots.held(losses)
+        words = np.repeat(np.bincount(slots.rows, behind), spelling.lengths)
+        characters, rows = np.unique(spelling.characters, return_inverse=True)
+        return [[(characters, np.bincount(rows, words))]]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from dynotes.corpora.rectangles import check_lengths
+from dynotes.embeddings.predictions import Predictions, predicted
 from dynotes.graph.shapes import check_ids
 
 MAX_WORDS = 2**31 - 1
@@ -34,6 +35,24 @@ class Slots(NamedTuple):
     def targets(self) -> np.ndarray:
         """Ids of the words to be predicted, (P,)."""
         return self.words[self.rows[self.places]]
+
+    @property
+    def predictions(self) -> Predictions:
+        """Each place predicts its word."""
+        return predicted(np.arange(len(self.places)), self.targets)
+
+    def held(self, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How many losses hold each token, (n,): of the places behind it, of those before it.
+
+        Args:
+            losses: (P,) of the places.
+        """
+        each = np.zeros(len(self.rows))
+        each[self.places] = losses
+        done, ends = np.cumsum(each), np.cumsum(self.lengths)
+        whole, earlier = done[ends - 1], done[ends - self.lengths] - each[ends - self.lengths]
+        behind = np.repeat(whole, self.lengths) - done
+        return behind, done - each - np.repeat(earlier, self.lengths)
 
     def checked(self, n_words: int) -> Slots:
         """These slots, if all ids are below n_words and the sizes fit.

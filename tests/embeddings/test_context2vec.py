@@ -6,12 +6,12 @@ import pytest
 
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.context2vec import Context2vec
+from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.pairs import id_bags
 from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import read
-from dynotes.tips.softmax_approximations.nce import contrastive_loss
 from dynotes.training.parameters import named_parameters
-from tests.embeddings.tables import arrays, made
+from tests.embeddings.tables import arrays, encoder, gradients, output
 from tests.helpers import assert_gradients, asymmetric, set_value
 from tests.reference.lstm import lstm_run
 
@@ -154,15 +154,6 @@ def adding_up(v, scale):
     return pc, some
 
 
-def contrasted(H, outputs, targets, negatives):
-    """Negative sampling over the columns of H, (1,)xN."""
-    count = len(targets)
-    h = dy.reshape(H, (outputs.shape()[1],), count)
-    target = dy.dot_product(dy.lookup_batch(outputs, targets), h)
-    noise = dy.concatenate([dy.dot_product(dy.lookup_batch(outputs, w), h) for w in negatives])
-    return contrastive_loss(target, noise, np.ones(len(negatives)))
-
-
 @pytest.mark.parametrize("mean", [False, True])
 def test_in_the_limit_of_lstms_that_add_up_it_is_cbow_with_negative_sampling(mean):
     """Losses, and gradients of the word vectors: those of both sides together are CBOW's."""
@@ -171,24 +162,57 @@ def test_in_the_limit_of_lstms_that_add_up_it_is_cbow_with_negative_sampling(mea
     places = range(width, len(text) - width) if mean else range(len(text))  # whole windows
     cut = [(text[max(0, i - width) : i], text[i], text[i + 1 : i + 1 + width]) for i in places]
     targets = [word for _, word, _ in cut]
-    negatives = np.random.default_rng(0).integers(0, V, (3, len(cut))).tolist()
-    pc, bag_model = made(Cbow, v, u, mean=mean)
+    noise = np.random.default_rng(0).integers(0, V, (3, len(cut)))
+    pc, cbow = encoder(Cbow, v, mean=mean)
     other, some = adding_up(v, 1 / (2 * width) if mean else 1.0)
+    third, loss = output(NegativeSamplingLoss, u, negatives=3)
     bags = id_bags([left + right for left, _, right in cut], targets)
-    slots = id_slots(
-        [[*left, w, *right] for left, w, right in cut], [len(left) for left, *_ in cut]
-    )
-    cbow = contrasted(dy.reshape(bag_model.hidden(bags), (3, len(cut))), bag_model.outputs,
-                      targets, negatives)  # fmt: skip
-    context = contrasted(some.hidden(slots), bag_model.outputs, targets, negatives)
-    np.testing.assert_allclose(read(context), read(cbow), rtol=1e-4)
-    asymmetric(cbow).backward()
-    expected = np.array(bag_model.inputs.grad_as_array())
-    asymmetric(context).backward()
-    found = sum(np.array(table.grad_as_array()) for table in some.tables)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    whole = [[*left, word, *right] for left, word, right in cut]
+    slots = id_slots(whole, [len(left) for left, *_ in cut])
+    assert slots.predictions.words.tolist() == targets
+    found = []
+    for model, examples in ((cbow, bags), (some, slots)):
+        losses = loss.losses(model.hidden(examples), examples.predictions, noise)
+        tables = gradients([*model.tables, loss.outputs], asymmetric(losses))
+        found.append([read(losses)[0], sum(tables[:-1]), tables[-1]])
+    for expected, value in zip(*found):
+        np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5)
+    assert third.parameter_count()
     assert pc.parameter_count()
     assert other.parameter_count()
+
+
+def test_factors_scale_the_gradient_of_each_row_and_not_the_value():
+    pc, some = model()
+    slots = id_slots(SENTENCES)
+    factors = [np.linspace(0.1, 1, V, dtype=np.float32), np.linspace(2, 1, V, dtype=np.float32)]
+    plain, scaled = some.hidden(slots), some.hidden(slots, factors)
+    np.testing.assert_allclose(read(plain), read(scaled), atol=1e-6)
+    before = gradients(some.tables, asymmetric(plain))
+    after = gradients(some.tables, asymmetric(scaled))
+    for one, other, factor in zip(before, after, factors):
+        np.testing.assert_allclose(other, one * factor[:, None], rtol=1e-4, atol=1e-6)
+    assert pc.parameter_count()
+
+
+def test_a_word_is_held_by_the_losses_of_the_places_that_read_it():
+    """By loops over all pairs of a place and a word of its sentence."""
+    pc, some = model()
+    slots = id_slots(SENTENCES)._replace(places=np.array([0, 2, 3, 4, 9, 12]))
+    losses = np.array([1.0, 2, 4, 8, 16, 32])
+    expected, start = np.zeros((2, V)), 0
+    for sentence in SENTENCES:
+        for place, loss in zip(slots.places - start, losses):
+            if 0 <= place < len(sentence):
+                for j, word in enumerate(sentence):
+                    expected[0, word] += loss * (j < place)
+                    expected[1, word] += loss * (j > place)
+        start += len(sentence)
+    for ((rows, masses),), wanted in zip(some.masses(slots, losses), expected):
+        np.testing.assert_allclose(masses, wanted[rows])
+        assert not np.delete(wanted, rows).any()
+    assert some.n_hidden(slots) == 6
+    assert pc.parameter_count()
 
 
 @pytest.mark.parametrize(

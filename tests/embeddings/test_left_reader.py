@@ -9,6 +9,7 @@ from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import feed, read
 from dynotes.training.parameters import named_parameters
+from tests.embeddings.tables import gradients
 from tests.helpers import assert_gradients, asymmetric, set_value
 from tests.reference.lstm import lstm_run
 
@@ -96,6 +97,35 @@ def test_gradients_are_those_of_finite_differences():
     pc, some = c2w_reader()
     examples = spelled(SENTENCES)
     assert_gradients(lambda: asymmetric(some.hidden(examples)), list(named_parameters(pc).values()))
+
+
+def test_factors_scale_the_gradient_of_each_character_and_not_the_value():
+    pc, some = c2w_reader()
+    examples, factors = spelled(SENTENCES), np.linspace(0.1, 2, 4, dtype=np.float32)
+    plain, scaled = some.hidden(examples), some.hidden(examples, [factors])
+    np.testing.assert_allclose(read(plain), read(scaled), atol=1e-6)
+    (before,) = gradients(some.tables, asymmetric(plain))
+    (after,) = gradients(some.tables, asymmetric(scaled))
+    np.testing.assert_allclose(after, before * factors[:, None], rtol=1e-4, atol=1e-6)
+    assert pc.parameter_count()
+
+
+def test_a_character_is_held_by_the_losses_behind_every_word_with_it():
+    pc, some = c2w_reader()
+    examples, losses = spelled(SENTENCES), np.arange(1.0, 12.0)
+    expected, number = np.zeros(4), 0
+    for sentence in SENTENCES:
+        for i in range(len(sentence)):
+            for word in sentence[:i]:
+                for character in SPELLINGS[word]:
+                    expected[character] += losses[number]
+            number += 1
+    (((rows, masses),),) = some.masses(examples, losses)
+    np.testing.assert_allclose(masses, expected[rows])
+    assert rows.tolist() == [0, 1, 2, 3]
+    assert some.n_hidden(examples) == 11
+    assert examples.predictions.words.tolist() == [w for s in SENTENCES for w in s]
+    assert pc.parameter_count()
 
 
 def test_vectors_of_another_number_of_words_are_refused():
