@@ -18,7 +18,10 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "context2vec", "c2w")
+SENTENCE_MODELS = ("context2vec", "c2w")  # LSTMs over whole sentences, trained by Adam
+WINDOWS = {"model": tuple(name for name in MODELS if name not in SENTENCE_MODELS)}
+REACH = 1000  # words of a sentence that an LSTM reads beyond the edge of a chunk, at most
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
@@ -31,10 +34,26 @@ class Word2vecConfig:
 
     model: str = setting("skipgram", "what predicts what (T53)", choices=MODELS)
     dim: int = setting(100, "size of a word vector", low=1, high=20000)
-    window: int = setting(5, "words on each side, at most", low=1, high=1000)
-    dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
+    window: int = setting(5, "words on each side, at most", low=1, high=1000, only=WINDOWS)
+    dynamic: bool = setting(
+        True, "each window's size drawn from 1 to --window, else all of it", only=WINDOWS
+    )
     mean: bool = setting(
         True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
+    )
+
+    hidden: int = setting(
+        0,
+        "size of each LSTM over words; 0: dim",
+        low=0,
+        high=20000,
+        only={"model": SENTENCE_MODELS},
+    )
+    char_dim: int = setting(
+        50, "size of a character vector", low=1, high=20000, only={"model": ("c2w",)}
+    )
+    char_hidden: int = setting(
+        150, "size of each LSTM over characters", low=1, high=20000, only={"model": ("c2w",)}
     )
 
     loss: str = setting(
@@ -49,9 +68,14 @@ class Word2vecConfig:
     )
     power: float = setting(0.75, "noise: counts to this power", low=0, high=10, only=SAMPLED)
 
-    subsample: float = setting(1e-3, "share of the text above which words are thinned out; 0: "
-                               "none", low=0, high=1)  # fmt: skip
-    formula: str = setting("released", "of subsampling", choices=FORMULAS)
+    subsample: float = setting(
+        1e-3,
+        "share of the text above which words are thinned out; 0: none, as for whole sentences",
+        low=0,
+        high=1,
+        only=WINDOWS,
+    )
+    formula: str = setting("released", "of subsampling", choices=FORMULAS, only=WINDOWS)
     min_count: int = setting(5, "rarer words are left out of the text", low=1)
     max_vocabulary: int = setting(0, "most frequent words kept; 0: all", low=0)
     lower: bool = setting(False, "lower-case the text")
@@ -59,24 +83,53 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow; it falls linearly",
+        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow, 0.001 for LSTMs; "
+        "it falls linearly",
         low=0,
         high=1000,
     )
     min_lr: float = setting(0.002, "learning rate at the end, as a part of lr", low=0, high=1)
     damping: float = setting(
-        0.1, "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr", low=0, high=1e6
+        0.1,
+        "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr",
+        low=0,
+        high=1e6,
+        only=WINDOWS,
     )
     chunk: int = setting(500, "words of the thinned text an update", low=1, high=1_000_000)
 
-    processes: int = setting(1, "worker processes over shared tables", low=1, high=256)
+    processes: int = setting(
+        1, "worker processes over shared tables", low=1, high=256, only=WINDOWS
+    )
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
 
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
+        if self.whole_sentences:
+            return self.lr or 0.001
         return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
+
+    @property
+    def whole_sentences(self) -> bool:
+        """Whether LSTMs read sentences, by Adam, instead of windows, by damped SGD."""
+        return self.model in SENTENCE_MODELS
+
+    @property
+    def threshold(self) -> float:
+        """Of subsampling: a sentence keeps all its words."""
+        return 0.0 if self.whole_sentences else self.subsample
+
+    @property
+    def reach(self) -> int:
+        """Words on each side of the words of a chunk that are read with them."""
+        return REACH if self.whole_sentences else self.window
+
+    @property
+    def beta(self) -> float:
+        """Of damped steps; Adam's are none."""
+        return 0.0 if self.whole_sentences else self.damping
 
     def checked(self) -> Word2vecConfig:
         """These settings.
@@ -88,6 +141,8 @@ class Word2vecConfig:
         for f in dataclasses.fields(self):
             check_value(f, getattr(self, f.name))
         check_companions(self)
+        if self.model == "context2vec" and self.loss == "hierarchical":
+            raise ConfigError("loss: hierarchical has no vector of a word, which context2vec needs")
         return self
 
     def check_vocabulary(self, n_words: int) -> None:

@@ -15,10 +15,13 @@ from typing import Any, Callable, NamedTuple, Optional
 import dynet as dy
 import numpy as np
 
+from dynotes.corpora.spelling import character_table, spell
 from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import Chunk, window_pairs
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.encoder import Encoder
+from dynotes.embeddings.left_reader import C2wReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
@@ -27,6 +30,8 @@ from dynotes.embeddings.output_losses.output_table import OutputLoss
 from dynotes.embeddings.pairs import text_bags, text_pairs
 from dynotes.embeddings.predictions import Predictions
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.slots import Slots, text_slots
+from dynotes.training.word2vec.composing import composed
 from dynotes.training.word2vec.config import Word2vecConfig
 
 
@@ -47,12 +52,14 @@ class EmbeddingModel(NamedTuple):
     encoder, output: its two parts.
     examples: what a chunk gives it, None if nothing.
     vectors: the word vectors that come out, (V, D), from all parameters by name.
+    about: what the model file says besides sizes and words, as plain JSON values.
     """
 
     encoder: Encoder
     output: OutputLoss
     examples: Callable[[Chunk], Optional[Examples]]
     vectors: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    about: Mapping[str, Any] = {}
 
     @property
     def tables(self) -> tuple[dy.LookupParameters, ...]:
@@ -121,6 +128,58 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
+def _context2vec(
+    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
+) -> EmbeddingModel:
+    """Sizes in the proportions of the paper: 300 read, 600 a side, 1200 between, 600 out."""
+    encoder = Context2vec(
+        pc,
+        n_words=len(text.vocabulary),
+        n_embed=-(-config.dim // 2),
+        n_hidden=config.hidden or config.dim,
+        n_middle=2 * config.dim,
+        n_out=config.dim,
+    )
+    output = new_output(config, pc, text)
+
+    def examples(chunk: Chunk) -> Examples:
+        slots = _slots(chunk)
+        return Examples(slots, slots.predictions)
+
+    return EmbeddingModel(encoder, output, examples, rows_of(output.outputs))
+
+
+def _c2w(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
+    words = text.vocabulary.words
+    characters, hidden = character_table(words), config.hidden or config.dim
+    spelling = spell(words, characters)
+    encoder = C2wReader(
+        pc,
+        n_chars=len(characters),
+        n_embed=config.dim,
+        n_char_embed=config.char_dim,
+        n_char_hidden=config.char_hidden,
+        n_hidden=hidden,
+    )
+
+    def examples(chunk: Chunk) -> Examples:
+        slots = _slots(chunk)
+        return Examples(SpelledSlots(slots, spelling.of(slots.words)), slots.predictions)
+
+    return EmbeddingModel(
+        encoder,
+        new_output(config, pc, text, n_embed=hidden),
+        examples,
+        lambda _: composed(encoder.words, spelling),
+        {"characters": characters.to_json()},
+    )
+
+
+def _slots(chunk: Chunk) -> Slots:
+    """The centres of a chunk in their sentences."""
+    return text_slots(chunk.ids, chunk.sentences, chunk.first, len(chunk.windows))
+
+
 MODELS: Mapping[
     str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow}
+] = {"skipgram": _skip_gram, "cbow": _cbow, "context2vec": _context2vec, "c2w": _c2w}

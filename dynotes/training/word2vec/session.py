@@ -75,6 +75,9 @@ def _write(
         "encoder": run.model.encoder.spec,
         "output": run.model.output.spec,
         "vocabulary": text.vocabulary.to_json(),
+        "loss": config.loss,
+        "lower": config.lower,
+        **run.model.about,
     }
     write_arrays(folder.model, run.parameters(), meta)
     vectors = WordVectors(list(text.vocabulary.words), run.vectors())
