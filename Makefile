@@ -104,6 +104,12 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
+.PHONY: exp-context2vec exp-c2w
+exp-context2vec: install  ## words in the gaps of sentences: context2vec beside CBOW, Brown
+	$(BIN)/python scripts/experiments/slot_filling.py --out runs/slot-filling
+exp-c2w: install  ## language models that read words from a table or by their characters, three treebanks
+	$(BIN)/python scripts/experiments/c2w.py --out runs/c2w
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -77,6 +77,7 @@ def _write(
         "vocabulary": text.vocabulary.to_json(),
         "loss": config.loss,
         "lower": config.lower,
+        "window": config.window,
         **run.model.about,
     }
     write_arrays(folder.model, run.parameters(), meta)
