@@ -29,7 +29,7 @@ TREEBANKS = {  # language: file of a part in the data folder, plain or .gz
     "english": "ud_english_ewt_2.5/en_ewt-ud-{}.conllu",
     "hungarian": "ud_hungarian_szeged_2.5/hu_szeged-ud-{}.conllu",
 }
-DEFAULT = ("afrikaans", "basque", "hungarian")
+DEFAULT = ("hungarian", "afrikaans", "basque")
 VECTORS = ("table", "c2w")
 COLUMNS = (
     *("treebank", "vectors", "seed", "epoch", "held_back_perplexity", "perplexity"),
@@ -59,7 +59,7 @@ Row = dict[str, Any]
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    default=12,
+    default=8,
     show_default=True,
     metavar="N",
     help="Passes over the training text.",
@@ -99,7 +99,7 @@ Row = dict[str, Any]
 @click.option(
     "--lr",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.002,
+    default=0.004,
     show_default=True,
     metavar="X",
     help="Learning rate of Adam.",

@@ -139,8 +139,8 @@ def measure(text: Text, vectors: str, settings: Settings, seed: int) -> dict[str
     return {
         "epoch": best[1],
         "held_back_perplexity": math.exp(best[0]),
-        "perplexity": float(np.exp(nats.mean())),
-        "perplexity_after_unseen": float(np.exp(nats[after_unseen].mean())),
+        "perplexity": perplexity(nats),
+        "perplexity_after_unseen": perplexity(nats[after_unseen]),
         "unseen_share": float(after_unseen.mean()),
         "word_parameters": sum(
             int(np.prod(p.shape()))
@@ -148,6 +148,11 @@ def measure(text: Text, vectors: str, settings: Settings, seed: int) -> dict[str
         ),
         "train_seconds": round(seconds, 1),
     }
+
+
+def perplexity(nats: np.ndarray) -> float:
+    """exp of the mean loss of some tokens, nan for none."""
+    return float(np.exp(nats.mean())) if len(nats) else math.nan
 
 
 def one_epoch(model: Model, trainer: dy.Trainer, rng: np.random.Generator) -> None:

@@ -34,10 +34,7 @@ WINDOWS = (2, 5, 10)
 CBOW = ("--subsample", 0, "--damping", 0.25)  # the default of 0.1 is for thinned out text
 CONTEXT2VEC = "context2vec"
 METHODS = {
-    **{
-        f"cbow-{c}": ("--model", "cbow", "--window", c, "--no-dynamic", *CBOW)
-        for c in WINDOWS
-    },
+    **{f"cbow-{c}": ("--model", "cbow", "--window", c, "--no-dynamic", *CBOW) for c in WINDOWS},
     CONTEXT2VEC: ("--model", "context2vec"),
 }
 MEASURES = ("mrr", "mrr_unshifted", "first", "in_ten", "median_rank")
@@ -190,7 +187,7 @@ def train(run: Path, method: str, seed: int, folder: Path, options: dict[str, An
         [*command, *(["--resume", str(run)] if resumes else fresh)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )
     if done.returncode:

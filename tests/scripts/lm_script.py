@@ -39,7 +39,7 @@ def environment(folder):
     hidden = folder / "no-plots"
     hidden.mkdir(exist_ok=True)
     (hidden / "matplotlib.py").write_text("raise ImportError")
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(hidden)}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{hidden}{os.pathsep}{ROOT}"}
 
 
 def start(folder, *args, **options):

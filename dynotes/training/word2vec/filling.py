@@ -69,11 +69,11 @@ def open_filler(path: PathLike) -> Filler:
     model = meta.get("model") if isinstance(meta, dict) else None
     if model not in makers:
         raise InputError(file, f"expected a model {' or '.join(makers)}, found {model!r}")
+    if meta.get("loss") == "hierarchical":
+        raise InputError(file, "loss hierarchical has no vectors of words to fill gaps with")
     try:
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
         outputs = _only(arrays, "/U")
-        if len(outputs) != len(vocabulary):
-            raise InputError(file, f"loss {meta['loss']} has no vectors of words to fill gaps with")
         shift = np.zeros(len(outputs))
         if meta["loss"] == "negative-sampling":
             shift = noise_shift(vocabulary.counts, meta["output"]["power"])
