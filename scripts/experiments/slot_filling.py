@@ -35,7 +35,7 @@ CBOW = ("--subsample", 0, "--damping", 0.25)  # the default of 0.1 is for thinne
 CONTEXT2VEC = "context2vec"
 METHODS = {
     **{f"cbow-{c}": ("--model", "cbow", "--window", c, "--no-dynamic", *CBOW) for c in WINDOWS},
-    CONTEXT2VEC: ("--model", "context2vec"),
+    CONTEXT2VEC: ("--model", "context2vec", "--chunk", 250),
 }
 MEASURES = ("mrr", "mrr_unshifted", "first", "in_ten", "median_rank")
 COLUMNS = (
@@ -63,7 +63,7 @@ Row = dict[str, Any]
 @click.option(
     "--dim",
     type=click.IntRange(1),
-    default=100,
+    default=50,
     show_default=True,
     metavar="N",
     help="Size of a word vector.",
@@ -71,7 +71,7 @@ Row = dict[str, Any]
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    default=3,
+    default=5,
     show_default=True,
     metavar="N",
     help="Of context2vec.",
@@ -79,7 +79,7 @@ Row = dict[str, Any]
 @click.option(
     "--cbow-epochs",
     type=click.IntRange(1),
-    default=10,
+    default=5,
     show_default=True,
     metavar="N",
     help="Of CBOW.",
@@ -87,7 +87,7 @@ Row = dict[str, Any]
 @click.option(
     "--lr",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.002,
+    default=0.003,
     show_default=True,
     metavar="X",
     help="Learning rate of context2vec.",
