@@ -2,8 +2,8 @@
 
 One process: every random draw is a function of (seed, epoch, place in the text), so a run is its
 place, its parameters and the statistics of its trainer (plain SGD has none, Adam its moments):
-killed and resumed it ends with the same bits.  Adam's moments of a row of a table move only when the
-row is looked up (DyNet's sparse updates).
+killed and resumed it ends with the same bits.  Adam's moments of a row of a table move only when
+the row is looked up (DyNet's sparse updates).
 
 Several processes share the tables without locks (Hogwild), each with a stretch of the text of its
 own.  The pairs of an epoch and their number are then still the same in every run; the vectors are

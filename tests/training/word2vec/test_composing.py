@@ -32,6 +32,9 @@ def test_the_vectors_of_the_vocabulary_are_those_of_the_run(trained, monkeypatch
     monkeypatch.setattr(composing, "WORDS", at_once)
     found = open_composer(folder / "model.safetensors").vectors(r.text.vocabulary.words)
     np.testing.assert_allclose(found, r.vectors(), atol=1e-6)
+    singles = [open_composer(folder / "model.safetensors").vectors([w])[0] for w in "abc"]
+    places = [r.text.vocabulary.words.index(word) for word in "abc"]
+    np.testing.assert_allclose(found[places], singles, atol=1e-6)
 
 
 def test_unseen_words_have_vectors_that_depend_on_all_their_characters(trained):
