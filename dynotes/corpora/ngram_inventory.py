@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from dynotes.corpora.errors import whole_number
+from dynotes.corpora.key_counts import KeyCounts, is_at
 from dynotes.corpora.vocabulary import Vocabulary
 
 PLACES = 1 << 20  # of the text counted at a time, unless lossy counting asks for others
@@ -97,16 +98,16 @@ def count_ngrams(
         raise ValueError(f"epsilon: expected 0 < epsilon < 1, found {epsilon!r}")
     check_lines(ids, line_ends)
     size = PLACES if epsilon is None else math.ceil(1 / epsilon)
-    tables = [_Table.empty(n, alphabet) for n in range(1, longest + 1)]
-    for blocks, begin in enumerate(range(0, len(ids), size)):
+    tables = [KeyCounts(_no_keys(n, alphabet).dtype) for n in range(1, longest + 1)]
+    for begin in range(0, len(ids), size):
         end = min(begin + size, len(ids))
         room = room_of(line_ends, begin, end)
         for n, keys in ngram_keys(ids[begin : end + longest - 1], longest, alphabet):
             here = keys[: end - begin]
-            tables[n - 1].add(here[room[: len(here)] >= n], blocks)
+            tables[n - 1].add(here[room[: len(here)] >= n])
         if epsilon is not None and end - begin == size:
             for table in tables:
-                table.forget(blocks + 1)
+                table.forget()
     error = 0 if epsilon is None else math.floor(len(ids) / size)
     return [NgramCounts(table.keys, table.counts, error) for table in tables]
 
@@ -124,41 +125,6 @@ def room_of(line_ends: np.ndarray, begin: int, end: int) -> np.ndarray:
     low, high = np.searchsorted(line_ends, (begin, end - 1), side="right")
     ends = np.asarray(line_ends[low : high + 1])
     return ends[np.searchsorted(ends, places, side="right")] - places
-
-
-class _Table:
-    """Counts that grow by blocks of keys; `since` is the number of blocks before each key came."""
-
-    def __init__(self, keys: np.ndarray, counts: np.ndarray, since: np.ndarray) -> None:
-        self.keys, self.counts, self.since = keys, counts, since
-
-    @classmethod
-    def empty(cls, n: int, alphabet: int) -> _Table:
-        return cls(_no_keys(n, alphabet), np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-    def add(self, keys: np.ndarray, blocks: int) -> None:
-        """One more block of keys, after so many blocks."""
-        new, often = np.unique(keys, return_counts=True)
-        rows = np.searchsorted(self.keys, new)
-        known = _found(self.keys, rows, new)
-        self.counts[rows[known]] += often[known]
-        at = rows[~known]
-        self.keys = np.insert(self.keys, at, new[~known])
-        self.counts = np.insert(self.counts, at, often[~known])
-        self.since = np.insert(self.since, at, blocks)
-
-    def forget(self, blocks: int) -> None:
-        """Drop what cannot have been frequent in so many blocks."""
-        keep = self.counts + self.since > blocks
-        self.keys, self.counts, self.since = self.keys[keep], self.counts[keep], self.since[keep]
-
-
-def _found(keys: np.ndarray, rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Whether each wanted key is the one in its row of ascending keys, (m,) bool."""
-    inside = rows < len(keys)
-    found = np.zeros(len(wanted), bool)
-    found[inside] = keys[rows[inside]] == wanted[inside]
-    return found
 
 
 class NgramInventory:
@@ -237,7 +203,7 @@ class NgramInventory:
             keys = keys[: len(room)]
             table = self._keys[n - 1]
             rows = np.searchsorted(table, keys)
-            here = np.flatnonzero(_found(table, rows, keys) & (room[: len(keys)] >= n))
+            here = np.flatnonzero(is_at(table, rows, keys) & (room[: len(keys)] >= n))
             found[here, n - 1] = self._ids[n - 1][rows[here]]
         return found
 
