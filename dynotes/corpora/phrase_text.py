@@ -11,13 +11,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Optional, cast
 
 import numpy as np
 
 from dynotes.corpora.atomic import atomic_open, atomic_write
 from dynotes.corpora.errors import InputError, PathLike, whole_number
 from dynotes.corpora.lines import read_lines
+from dynotes.corpora.phrase_types import PhraseTypes
 from dynotes.corpora.phrases import Phrases, find_phrases, join_phrases
 from dynotes.corpora.token_store import TokenText, store_tokens
 
@@ -27,7 +28,7 @@ JOINER = "_"
 class Phrase(NamedTuple):
     """Two tokens that became one, text first + JOINER + second.
 
-    together: how often they are neighbours; score: see `dynotes.corpora.phrases`.
+    together: how often they are neighbours; score: see `dynotes.corpora.phrases`; kind: its type.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Phrase(NamedTuple):
     second: str
     together: int
     score: float
+    kind: str
 
 
 def write_phrases(
@@ -46,6 +48,7 @@ def write_phrases(
     min_count: int = 5,
     passes: int = 1,
     lower: bool = False,
+    types: Optional[PhraseTypes] = None,
 ) -> list[Phrase]:
     """Write a text with its phrases joined; the file appears whole or not at all.
 
@@ -55,6 +58,7 @@ def write_phrases(
         threshold, discount, min_count: see `find_phrases`.
         passes: each joins the pairs of the one before; more than one finds longer phrases.
         lower: in lower case.
+        types: of the phrases; None: of all OTHER.
 
     Returns:
         The phrases of all passes, of each pass the best first.
@@ -80,19 +84,23 @@ def write_phrases(
                 discount=discount,
                 min_count=min_count,
             )
-            found += _named(text, phrases)
+            found += _named(text, phrases, types or PhraseTypes({}, {}))
             target = out if number + 1 == passes else Path(folder) / f"{number}.txt"
             _write(target, text, phrases)
             source = target
     return found
 
 
-def _named(text: TokenText, phrases: Phrases) -> list[Phrase]:
-    words = text.vocabulary.words
+def _named(text: TokenText, phrases: Phrases, types: PhraseTypes) -> list[Phrase]:
     rows = phrases.rows(np.lexsort((phrases.second, phrases.first, -phrases.scores)))
     return [
-        Phrase(words[a] + JOINER + words[b], words[a], words[b], n, score)
-        for a, b, n, score in zip(*(column.tolist() for column in rows))
+        Phrase(first + JOINER + second, first, second, n, score, types.of(first, second))
+        for first, second, n, score in zip(
+            text.vocabulary.decode(rows.first),
+            text.vocabulary.decode(rows.second),
+            rows.counts.tolist(),
+            rows.scores.tolist(),
+        )
     ]
 
 
@@ -123,9 +131,9 @@ def _write_lines(
 
 
 def write_phrase_list(path: PathLike, phrases: Iterable[Phrase]) -> None:
-    """Write phrases as lines of text, first, second, count and score, with tabs between."""
-    lines = (f"{p.text}\t{p.first}\t{p.second}\t{p.together}\t{p.score:.6g}\n" for p in phrases)
-    atomic_write(path, "".join(lines).encode())
+    """Write phrases as lines of text, first, second, count, score and type, tabs between."""
+    rows = (p._replace(score=float(f"{p.score:.6g}")) for p in phrases)
+    atomic_write(path, "".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
 
 
 def read_phrase_list(path: PathLike) -> list[Phrase]:
@@ -138,9 +146,9 @@ def read_phrase_list(path: PathLike) -> list[Phrase]:
     for number, line in read_lines(path):
         parts = line.split("\t")
         try:
-            text, first, second, count, score = parts
-            found.append(Phrase(text, first, second, int(count), float(score)))
+            text, first, second, count, score, kind = parts
+            found.append(Phrase(text, first, second, int(count), float(score), kind))
         except ValueError:
-            columns = "phrase, first, second, count, score"
+            columns = "phrase, first, second, count, score, type"
             raise InputError(path, f"expected {columns}, found {line[:60]!r}", number) from None
     return found

@@ -11,6 +11,7 @@ import pytest
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.lines import read_tokens
 from dynotes.corpora.phrase_text import read_phrase_list, write_phrase_list, write_phrases
+from dynotes.corpora.phrase_types import PhraseTypes
 from tests.corpora.test_phrases import random_text
 from tests.reference import phrases as ref
 
@@ -67,10 +68,13 @@ def test_a_packed_text_in_lower_case_holds_the_same(tmp_path, path):
 
 
 def test_the_list_of_phrases_is_read_as_it_was_written(tmp_path, path):
-    found = write_phrases(path, tmp_path / "out.txt", threshold=1.5, min_count=2)
+    types = PhraseTypes({("W1", "W2"): "Adj-N"}, {})
+    found = write_phrases(path, tmp_path / "out.txt", threshold=1.5, min_count=2, types=types)
+    assert {p.text: p.kind for p in found if p.kind != "other"} == {"W1_W2": "Adj-N"}
     write_phrase_list(tmp_path / "list.tsv", found)
     again = read_phrase_list(tmp_path / "list.tsv")
     assert [p[:4] for p in again] == [p[:4] for p in found]
+    assert [p.kind for p in again] == [p.kind for p in found]
     assert [p.score for p in again] == pytest.approx([p.score for p in found], rel=1e-5)
 
 
@@ -107,8 +111,8 @@ def test_the_text_itself_is_never_overwritten(tmp_path, path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("line", ["a_b\ta\tb\t3", "a_b\ta\tb\tx\t1", "a b"])
+@pytest.mark.parametrize("line", ["a_b\ta\tb\t3\t1", "a_b\ta\tb\tx\t1\tother", "a b"])
 def test_a_list_that_is_none_is_told_with_the_line(tmp_path, line):
-    (tmp_path / "list.tsv").write_text(f"a_b\ta\tb\t3\t1.5\n{line}\n")
+    (tmp_path / "list.tsv").write_text(f"a_b\ta\tb\t3\t1.5\tother\n{line}\n")
     with pytest.raises(InputError, match=r"list.tsv:2: expected phrase, first, second"):
         read_phrase_list(tmp_path / "list.tsv")

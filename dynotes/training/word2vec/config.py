@@ -18,11 +18,16 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow")
+MODELS = ("skipgram", "cbow", "sembei", "tim")
+WORD_MODELS = tuple(name for name in MODELS if name != "sembei")
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
 SAMPLED = {"loss": ("negative-sampling", "nce")}
+WORDS = {"model": WORD_MODELS}
+NGRAMS = {"model": ("sembei",)}
+TIM = {"model": ("tim",)}
+DIAGONALS = ("identity", "unit", "learned", "none")
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,10 @@ class Word2vecConfig:
 
     model: str = setting("skipgram", "what predicts what (T53)", choices=MODELS)
     dim: int = setting(100, "size of a word vector", low=1, high=20000)
-    window: int = setting(5, "words on each side, at most", low=1, high=1000)
-    dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
+    window: int = setting(5, "words on each side, at most", low=1, high=1000, only=WORDS)
+    dynamic: bool = setting(
+        True, "each window's size drawn from 1 to --window, else all of it", only=WORDS
+    )
     mean: bool = setting(
         True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
     )
@@ -53,8 +60,50 @@ class Word2vecConfig:
                                "none", low=0, high=1)  # fmt: skip
     formula: str = setting("released", "of subsampling", choices=FORMULAS)
     min_count: int = setting(5, "rarer words are left out of the text", low=1)
-    max_vocabulary: int = setting(0, "most frequent words kept; 0: all", low=0)
+    max_vocabulary: int = setting(0, "most frequent words kept; 0: all", low=0, only=WORDS)
     lower: bool = setting(False, "lower-case the text")
+
+    ngrams: str = setting(
+        "1000,10000,10000,10000",
+        "n-grams of 1, 2, ... characters that get a vector (T67)",
+        only=NGRAMS,
+    )
+    spaces: bool = setting(
+        False, "keep the end of a word as a character, else drop white space", only=NGRAMS
+    )
+    epsilon: float = setting(
+        0.0,
+        "count n-grams lossily, wrong by this share of the text at most; 0: exactly",
+        low=0,
+        high=0.5,
+        only=NGRAMS,
+    )
+
+    threshold: float = setting(
+        10.0, "score above which two words are a phrase (T64)", low=0, only=TIM
+    )
+    discount: float = setting(
+        5.0, "taken from the count of a pair of words for its score", low=0, only=TIM
+    )
+    passes: int = setting(
+        1, "over the text in search of phrases; 2 finds those of 3 or 4 words", low=1, high=20,
+        only=TIM,
+    )  # fmt: skip
+    phrase_types: str = setting(
+        "",
+        "file of phrases with their types, or CoNLL-U: types are pairs of tags; none: one type",
+        only=TIM,
+    )
+    rank: int = setting(5, "of the forms of the tensor, r", low=1, high=20000, only=TIM)
+    diag: str = setting("identity", "what is added to the forms", choices=DIAGONALS, only=TIM)
+    ridge: float = setting(
+        1e-3, "lambda, on the squares of the parameters of a composition", low=0, only=TIM
+    )
+    held_out: float = setting(
+        0.1, "share of the phrases to choose by, and the same to measure with", low=1e-6,
+        high=0.49, only=TIM,
+    )  # fmt: skip
+    fit_epochs: int = setting(40, "passes over the phrases, at most", low=1, only=TIM)
 
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
@@ -88,7 +137,23 @@ class Word2vecConfig:
         for f in dataclasses.fields(self):
             check_value(f, getattr(self, f.name))
         check_companions(self)
+        if not any(self.ngram_sizes):
+            raise ConfigError(f"ngrams: expected some, found {self.ngrams!r}")
         return self
+
+    @property
+    def ngram_sizes(self) -> list[int]:
+        """How many n-grams of 1, 2, ... characters there are; ConfigError if that is not said."""
+        parts = [part.strip() for part in self.ngrams.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            expected = "whole numbers with commas between"
+            raise ConfigError(f"ngrams: expected {expected}, found {self.ngrams!r}")
+        return [int(part) for part in parts]
+
+    @property
+    def unit(self) -> str:
+        """What a text is counted in."""
+        return "characters" if self.model == "sembei" else "words"
 
     def check_vocabulary(self, n_words: int) -> None:
         """ConfigError if the vocabulary of the text is too small or too large for the loss."""

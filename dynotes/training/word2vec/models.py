@@ -9,13 +9,14 @@ Paper: Mikolov et al. 2013b, arXiv:1310.4546
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
 import dynet as dy
 import numpy as np
 
-from dynotes.corpora.token_store import TokenText
+from dynotes.corpora.ngram_store import NgramText
+from dynotes.corpora.ngram_stream import NgramChunk, ngram_chunks
 from dynotes.corpora.token_stream import Chunk, window_pairs
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.encoder import Encoder
@@ -26,8 +27,10 @@ from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingL
 from dynotes.embeddings.output_losses.output_table import OutputLoss
 from dynotes.embeddings.pairs import text_bags, text_pairs
 from dynotes.embeddings.predictions import Predictions
+from dynotes.embeddings.sembei import SLOTS, adjacent_pairs
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.texts import Text
 
 
 class Examples(NamedTuple):
@@ -47,12 +50,15 @@ class EmbeddingModel(NamedTuple):
     encoder, output: its two parts.
     examples: what a chunk gives it, None if nothing.
     vectors: the word vectors that come out, (V, D), from all parameters by name.
+    chunks: of a stretch of its text, with the keywords keep, size, seed, epoch, begin and end of
+        `token_stream.chunks`; a chunk tells its begin and end.  None: windows of words.
     """
 
     encoder: Encoder
     output: OutputLoss
-    examples: Callable[[Chunk], Optional[Examples]]
+    examples: Callable[[Any], Optional[Examples]]
     vectors: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    chunks: Optional[Callable[..., Iterator[Any]]] = None
 
     @property
     def tables(self) -> tuple[dy.LookupParameters, ...]:
@@ -60,15 +66,13 @@ class EmbeddingModel(NamedTuple):
         return (*self.encoder.tables, *self.output.tables)
 
 
-def new_model(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
-) -> EmbeddingModel:
+def new_model(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> EmbeddingModel:
     """The model of the settings, for a text whose vocabulary has counts."""
     return MODELS[config.model](config, pc, text)
 
 
 def new_output(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText, **sizes: int
+    config: Word2vecConfig, pc: dy.ParameterCollection, text: Text, **sizes: int
 ) -> OutputLoss:
     """The output loss of the settings.
 
@@ -92,9 +96,7 @@ def rows_of(table: dy.LookupParameters) -> Callable[[Mapping[str, np.ndarray]], 
     return lambda parameters: parameters[table.name()]
 
 
-def _skip_gram(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
-) -> EmbeddingModel:
+def _skip_gram(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> EmbeddingModel:
     encoder = SkipGram(pc, n_words=len(text.vocabulary), n_embed=config.dim)
 
     def examples(chunk: Chunk) -> Optional[Examples]:
@@ -107,7 +109,7 @@ def _skip_gram(
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
-def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
+def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> EmbeddingModel:
     n_words = len(text.vocabulary)
     encoder = Cbow(pc, n_words=n_words, n_embed=config.dim, mean=config.mean)
 
@@ -121,6 +123,24 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
-MODELS: Mapping[
-    str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow}
+def _sembei(config: Word2vecConfig, pc: dy.ParameterCollection, text: NgramText) -> EmbeddingModel:
+    encoder = SkipGram(pc, n_words=len(text.vocabulary), n_embed=config.dim)
+
+    def examples(chunk: NgramChunk) -> Optional[Examples]:
+        if not len(chunk.left):
+            return None
+        return Examples(*adjacent_pairs(chunk.left, chunk.right))
+
+    def ngrams(**options: Any) -> Iterator[NgramChunk]:
+        return ngram_chunks(text.ids, text.sentence_ends, text.inventory, **options)
+
+    output = new_output(config, pc, text, n_slots=SLOTS)
+    return EmbeddingModel(encoder, output, examples, rows_of(encoder.inputs), ngrams)
+
+
+MODELS: Mapping[str, Callable[[Word2vecConfig, dy.ParameterCollection, Any], EmbeddingModel]] = {
+    "skipgram": _skip_gram,
+    "cbow": _cbow,
+    "sembei": _sembei,
+    "tim": _skip_gram,
+}

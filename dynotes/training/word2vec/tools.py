@@ -252,14 +252,19 @@ def run_conversion(
             format cannot hold.
     """
     began = time.perf_counter()
-    name = os.path.basename(os.fspath(target))
-    suffix = os.path.splitext(name[:-3] if name.endswith(".gz") else name)[1]
-    format = format or SUFFIXES.get(suffix)
-    if format is None:
-        raise InputError(target, f"the name tells no format; end it in {', '.join(SUFFIXES)}")
+    format = format or format_of(target)
     vectors = read_vectors(find_vectors(source), limit=limit)
     write_vectors(target, vectors, format=format)
     return {**_about(source, vectors, began), "written": os.fspath(target), "format": format}
+
+
+def format_of(path: PathLike) -> str:
+    """The format of vectors that a name tells; InputError if it tells none."""
+    name = os.path.basename(os.fspath(path))
+    suffix = os.path.splitext(name[:-3] if name.endswith(".gz") else name)[1]
+    if suffix not in SUFFIXES:
+        raise InputError(path, f"the name tells no format; end it in {', '.join(SUFFIXES)}")
+    return SUFFIXES[suffix]
 
 
 def _with_words(path: PathLike, words: Sequence[str]) -> WordVectors:
