@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
-from typing import Union
+from typing import Any, Optional, Union
 
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.download import digest_of
-from dynotes.corpora.errors import InputError
+from dynotes.corpora.errors import InputError, existing_file
 from dynotes.corpora.ngram_store import NgramText, store_ngrams
 from dynotes.corpora.phrase_text import write_phrase_list, write_phrases
 from dynotes.corpora.phrase_types import read_phrase_types
@@ -22,6 +23,7 @@ from dynotes.corpora.token_store import TokenText, store_tokens
 from dynotes.training.word2vec.config import Word2vecConfig
 
 JOINED, PHRASES, ABOUT = "joined.txt", "phrases.tsv", "phrases.json"  # beside the ids
+BEST = 10  # phrases that a summary shows
 
 Text = Union[TokenText, NgramText]
 
@@ -83,3 +85,25 @@ def _join(path: Path, folder: Path, config: Word2vecConfig) -> None:
     found = write_phrases(path, folder / JOINED, types=types, **settings)
     write_phrase_list(folder / PHRASES, found)
     atomic_write(folder / ABOUT, json.dumps(about).encode() + b"\n")
+
+
+def run_phrases(text: Path, out: Path, listed: Optional[Path], **options: Any) -> dict[str, Any]:
+    """Write a text with its phrases joined, and perhaps a list of them; the summary.
+
+    Args:
+        text, out, options: see `write_phrases`.
+        listed: a file for the list, or None.
+    """
+    began = time.perf_counter()
+    found = write_phrases(existing_file(text), out, **options)
+    if listed is not None:
+        write_phrase_list(listed, found)
+    return {
+        "task": "word2vec",
+        "text": str(text),
+        "phrases": len(found),
+        "best": [[p.text, p.together, round(p.score, 2)] for p in found[:BEST]],
+        **options,
+        "written": str(out),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
