@@ -73,10 +73,13 @@ word2vec: install  ## train word vectors on the bundled toy language (OUT=runs/w
 	$(BIN)/python scripts/word2vec.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/word2vec)
 
 .PHONY: bench-word2vec
-bench-word2vec: install  ## word2vec's words/s and quality beside gensim, Brown corpus
+bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1 and 5 epochs; memory
 	test -n "$$DYNOTES_GENSIM_PYTHON" || $(BIN)/python -c 'import gensim' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python scripts/bench/word2vec.py
+	for epochs in 1 5; do \
+		$(BIN)/python scripts/bench/word2vec.py --corpus large --processes 2 --rounds 1 --epochs $$epochs || exit; \
+	done
+	$(BIN)/python scripts/bench/word2vec_memory.py
 
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)

@@ -4,13 +4,14 @@
 
 The sentences are held in memory as lists of words, which is gensim's fastest way to be fed.  The
 last line of stdout is JSON: version, tokens (words of the text times epochs), seconds of training
-alone, cpu_seconds.
+alone, cpu_seconds, peak_mb.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import resource
 import sys
 import time
 from typing import Any
@@ -49,6 +50,7 @@ def train(task: dict[str, Any]) -> dict[str, Any]:
         "words": len(model.wv),
         "seconds": wall,
         "cpu_seconds": cpu,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
     }
 
 
