@@ -107,6 +107,12 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
+.PHONY: exp-phrases exp-sembei
+exp-phrases: install  ## composed vectors of unseen phrases: tensor indexing, linear, additive
+	$(BIN)/python scripts/experiments/phrase_composition.py --out runs/phrases
+exp-sembei: install  ## n-grams of a text without spaces beside a poor segmentation
+	$(BIN)/python scripts/experiments/segmentation_free.py --out runs/sembei
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

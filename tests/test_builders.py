@@ -13,6 +13,7 @@ import pytest
 
 import dynotes
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
@@ -21,6 +22,7 @@ from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -91,6 +93,11 @@ def pair_output(encoder, steps, batch):
 def bag_output(encoder, steps, batch):
     words = ids(steps, batch).ravel()
     return encoder.hidden(id_bags([words] * len(words), words))
+
+
+def composition_output(model, steps, batch):
+    n = steps * batch
+    return dy.esum([model(vectors(E, n), vectors(E, n) * 2.0, kind=kind) for kind in (0, 1)])
 
 
 def loss_output(loss, steps, batch):
@@ -179,6 +186,13 @@ ROWS = {
     "NceLoss": Row(
         NceLoss, {"counts": [3] * V, "n_embed": E, "n_slots": 1, "negatives": 2}, loss_output
     ),
+    "TensorIndexing": Row(
+        TensorIndexing, {"n_embed": E, "diag": "learned", "types": 2}, composition_output
+    ),
+    "TensorIndexing, full": Row(
+        TensorIndexing, {"n_embed": E, "rank": None, "diag": "unit", "types": 2}, composition_output
+    ),
+    "LinearComposition": Row(LinearComposition, {"n_embed": E, "types": 2}, composition_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

@@ -4,6 +4,7 @@ To add one: its encoder in `dynotes.embeddings`, a function here that puts it to
 ``MODELS``, its settings in `dynotes.training.word2vec.config`.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54)
+Note: Topic: Embeddings / sembei (segmentation-free word embeddings) by T. Oshikiri (T67)
 Paper: Mikolov et al. 2013b, arXiv:1310.4546
 """
 
