@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 import report
-from word2vec_run import trained
+import trainings
 
 from dynotes.command_line import FILE, clear_errors, dynet_options, print_result, start_engine
 
@@ -94,10 +94,10 @@ def main(**options: Any) -> None:
     with clear_errors():
         folder = report.claim(options["out"])
         text = options["text"] or together(folder / "text.txt", options["data_dir"])
-        arguments = ["--train", text, "--model", "tim", "--lower", "--fit-epochs", 1]
-        for name in ("dim", "rank", "epochs", "threshold", "min_count"):
-            arguments += [f"--{name.replace('_', '-')}", options[name]]
-        summary = trained(folder / "run", arguments)
+        settings = {"train": text, "model": "tim", "lower": True, "fit_epochs": 1}
+        names = ("dim", "rank", "epochs", "threshold", "min_count")
+        settings |= {name: options[name] for name in names}
+        summary = trainings.summary_of(folder / "run", "word2vec.py", trainings.options(settings))
         start_engine(options, 1)
         rows = compared(folder / "run", options)
         result = {

@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 import report
-from word2vec_run import trained
+import trainings
 
 from dynotes.command_line import FILE, Failure, clear_errors, print_result
 
@@ -135,14 +135,16 @@ def sources(options: dict[str, Any]) -> tuple[Path, list[Path]]:
 
 def train_all(folder: Path, text: Path, options: dict[str, Any]) -> dict[str, Path]:
     """The three runs, by name."""
-    common = ["--lower", "--dim", options["dim"]]
     runs = {name: folder / name for name in ("sembei", "greedy", "words")}
-    ngrams = ["--ngrams", options["ngrams"], "--subsample", options["subsample"]]
-    ngrams += ["--min-count", options["min_count"], "--epochs", options["epochs"]]
-    trained(runs["sembei"], ["--train", text, "--model", "sembei", *ngrams, *common])
-    cut = segmented(folder / "greedy.txt", text, runs["sembei"])
-    trained(runs["greedy"], ["--train", cut, *common])
-    trained(runs["words"], ["--train", text, *common])
+    own = {name: options[name] for name in ("ngrams", "subsample", "min_count", "epochs")}
+
+    def train(name: str, source: Path, **settings: Any) -> None:
+        settings = {"train": source, "lower": True, "dim": options["dim"], **settings}
+        trainings.summary_of(runs[name], "word2vec.py", trainings.options(settings))
+
+    train("sembei", text, model="sembei", **own)
+    train("greedy", segmented(folder / "greedy.txt", text, runs["sembei"]))
+    train("words", text)
     return runs
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pos_data
 
-from dynotes.corpora.lines import read_lines
 from dynotes.corpora.word_vectors import WordVectors
 
 RIDGES = (0.01, 0.1, 1.0, 10.0)
@@ -38,16 +37,13 @@ def tags(files: Sequence[Path], least: int) -> dict[str, str]:
     Args:
         least: words that are rarer there have no tag.
     """
-    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    together = pos_data.Tagged([], [])
     for file in files:
-        for _, line in read_lines(file):
-            columns = line.split("\t")
-            if len(columns) == 10 and columns[0].isdigit():
-                seen[columns[1].lower()][columns[3]] += 1
-    best = {
-        w: min(c, key=lambda t: (-c[t], t)) for w, c in seen.items() if sum(c.values()) >= least
-    }
-    return {word: tag for word, tag in best.items() if tag in CLASSES}
+        words, found_tags = pos_data.lowered(pos_data.read_tagged(file))
+        together.words.extend(words)
+        together.tags.extend(found_tags)
+    found = pos_data.majority_tags(together, least)
+    return {word: tag for word, tag in found.items() if tag in CLASSES}
 
 
 def pos_accuracy(

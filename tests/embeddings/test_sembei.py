@@ -8,9 +8,9 @@ from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_pairs
-from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.sembei import LEFT, RIGHT, SLOTS, adjacent_pairs
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.structured_skip_gram import structured_predictions
 from tests.embeddings.tables import COUNTS, D, V, arrays, gradients
 from tests.helpers import assert_gradients, set_value
 from tests.reference import word2vec as ref
@@ -81,17 +81,16 @@ def test_it_is_structured_skip_gram_with_a_window_of_one():
     """Every word of a sentence predicts its neighbours at the places -1 and +1."""
     words = np.array([3, 1, 4, 1, 5, 2, 6])
     pc, encoder, output, *_ = model()
-    centres, contexts, slots = [], [], []
+    centres, contexts, offsets = [], [], []
     for i in range(len(words)):
-        for slot, j in enumerate((i - 1, i + 1)):
-            if 0 <= j < len(words):
+        for offset in (-1, 1):
+            if 0 <= i + offset < len(words):
                 centres.append(words[i])
-                contexts.append(words[j])
-                slots.append(slot)
+                contexts.append(words[i + offset])
+                offsets.append(offset)
     pairs = id_pairs(centres, contexts)
-    structured = output.loss(
-        encoder.hidden(pairs), predicted(pairs.centres, contexts, slots), NOISE
-    )
+    targets = structured_predictions(pairs, offsets, window=1)
+    structured = output.loss(encoder.hidden(pairs), targets, NOISE)
     ours = loss_of(encoder, output, words[:-1], words[1:])
     assert ours.value() == pytest.approx(structured.value(), rel=1e-5)
     tables = [encoder.inputs, output.outputs]

@@ -18,7 +18,7 @@ from dynotes.training.settings import (
     setting,
 )
 
-MODELS = ("skipgram", "cbow", "sembei", "tim")
+MODELS = ("skipgram", "cbow", "structured-skipgram", "cwindow", "sembei", "tim")
 WORD_MODELS = tuple(name for name in MODELS if name != "sembei")
 FORMULAS = ("released", "paper")
 LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
@@ -38,7 +38,10 @@ class Word2vecConfig:
     dim: int = setting(100, "size of a word vector", low=1, high=20000)
     window: int = setting(5, "words on each side, at most", low=1, high=1000, only=WORDS)
     dynamic: bool = setting(
-        True, "each window's size drawn from 1 to --window, else all of it", only=WORDS
+        True,
+        "each window's size drawn from 1 to --window, else all of it, as is the default of "
+        "structured-skipgram and cwindow",
+        only=WORDS,
     )
     mean: bool = setting(
         True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
@@ -108,7 +111,7 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05 for skipgram, 0.3 for cbow; it falls linearly",
+        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2; it falls linearly",
         low=0,
         high=1000,
     )
@@ -125,7 +128,8 @@ class Word2vecConfig:
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
-        return self.lr or (0.3 if self.model == "cbow" and self.mean else 0.05)
+        shared_out = {"cbow": 0.3 if self.mean else 0.05, "cwindow": 0.2}
+        return self.lr or shared_out.get(self.model, 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.
@@ -178,6 +182,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+# what a model has where nothing else is said: a slot for each place wants all places (T65, T66)
+MODEL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "structured-skipgram": {"dynamic": False},
+    "cwindow": {"dynamic": False},
+}
+
+
 def check_settings(values: Mapping[str, Any]) -> None:
     """ConfigError for the first setting that is unknown, of a wrong type or out of bounds."""
     check_values(Word2vecConfig, values)
@@ -186,10 +197,11 @@ def check_settings(values: Mapping[str, Any]) -> None:
 def resolve(
     preset: Optional[str], file: Mapping[str, Any], command_line: Mapping[str, Any]
 ) -> Word2vecConfig:
-    """Defaults, below a preset, below a file, below the command line.
+    """Defaults, below those of the model, below a preset, below a file, below the command line.
 
     Raises:
         ConfigError: see `Word2vecConfig.checked`.
     """
-    layers = PRESETS[preset] if preset else {}
-    return Word2vecConfig(**{**layers, **file, **command_line}).checked()
+    said = {**(PRESETS[preset] if preset else {}), **file, **command_line}
+    of_model = MODEL_DEFAULTS.get(said.get("model", MODELS[0]), {})
+    return Word2vecConfig(**{**of_model, **said}).checked()

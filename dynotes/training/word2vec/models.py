@@ -4,6 +4,7 @@ To add one: its encoder in `dynotes.embeddings`, a function here that puts it to
 ``MODELS``, its settings in `dynotes.training.word2vec.config`.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54)
+Note: Topic: Embeddings / Structured Word2Vec by W. Ling et al (T65, T66)
 Note: Topic: Embeddings / sembei (segmentation-free word embeddings) by T. Oshikiri (T67)
 Paper: Mikolov et al. 2013b, arXiv:1310.4546
 """
@@ -20,6 +21,7 @@ from dynotes.corpora.ngram_store import NgramText
 from dynotes.corpora.ngram_stream import NgramChunk, ngram_chunks
 from dynotes.corpora.token_stream import Chunk, window_pairs
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.cwindow import CWindow
 from dynotes.embeddings.encoder import Encoder
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
@@ -30,6 +32,8 @@ from dynotes.embeddings.pairs import text_bags, text_pairs
 from dynotes.embeddings.predictions import Predictions
 from dynotes.embeddings.sembei import SLOTS, adjacent_pairs
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.structured_skip_gram import n_slots, structured_predictions
+from dynotes.embeddings.windows import text_windows
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.texts import Text
 
@@ -124,6 +128,38 @@ def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> Emb
     return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
 
 
+def _structured_skip_gram(
+    config: Word2vecConfig, pc: dy.ParameterCollection, text: Text
+) -> EmbeddingModel:
+    encoder = SkipGram(pc, n_words=len(text.vocabulary), n_embed=config.dim)
+    output = new_output(config, pc, text, n_slots=n_slots(config.window))
+
+    def examples(chunk: Chunk) -> Optional[Examples]:
+        centres, contexts = window_pairs(chunk, chunk.windows)
+        if not len(centres):
+            return None
+        pairs = text_pairs(chunk.ids, centres, contexts)
+        return Examples(pairs, structured_predictions(pairs, contexts - centres, config.window))
+
+    return EmbeddingModel(encoder, output, examples, rows_of(encoder.inputs))
+
+
+def _cwindow(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> EmbeddingModel:
+    n_words = len(text.vocabulary)
+    encoder = CWindow(pc, n_words=n_words, n_embed=config.dim, window=config.window)
+    output = new_output(config, pc, text, n_embed=encoder.size)
+    every = rows_of(encoder.inputs)
+
+    def examples(chunk: Chunk) -> Optional[Examples]:
+        centres, contexts = window_pairs(chunk, chunk.windows)
+        if not len(centres):
+            return None
+        sizes = {"window": config.window, "padding": encoder.padding}
+        return Examples(*text_windows(chunk.ids, centres, contexts, **sizes))
+
+    return EmbeddingModel(encoder, output, examples, lambda found: every(found)[:n_words])
+
+
 def _sembei(config: Word2vecConfig, pc: dy.ParameterCollection, text: NgramText) -> EmbeddingModel:
     encoder = SkipGram(pc, n_words=len(text.vocabulary), n_embed=config.dim)
 
@@ -142,6 +178,8 @@ def _sembei(config: Word2vecConfig, pc: dy.ParameterCollection, text: NgramText)
 MODELS: Mapping[str, Callable[[Word2vecConfig, dy.ParameterCollection, Any], EmbeddingModel]] = {
     "skipgram": _skip_gram,
     "cbow": _cbow,
+    "structured-skipgram": _structured_skip_gram,
+    "cwindow": _cwindow,
     "sembei": _sembei,
     "tim": _skip_gram,
 }

@@ -15,7 +15,7 @@ def test_the_defaults_are_right():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "glove"}, "model: expected one of skipgram, cbow, sembei, tim, found 'glove'"),
+        ({"model": "glove"}, "model: expected one of skipgram, cbow, .*, found 'glove'"),
         ({"window": 0}, "window: expected 1 to 1000, found 0"),
         ({"negatives": 0}, "negatives: expected 1 to"),
         ({"dim": 0}, "dim: expected 1 to"),
