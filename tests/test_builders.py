@@ -15,6 +15,7 @@ import dynotes
 from dynotes.corpora.spelling import Spelling
 from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
@@ -28,10 +29,11 @@ from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.pv_dbow import PvDbow
 from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.slots import id_slots
 from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.embeddings.units import Units, VocabularyUnits
-from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -117,6 +119,11 @@ def unit_bag_output(encoder, steps, batch):
     return encoder.hidden(bags)
 
 
+def composition_output(model, steps, batch):
+    n = steps * batch
+    return dy.esum([model(vectors(E, n), vectors(E, n) * 2.0, kind=kind) for kind in (0, 1)])
+
+
 def loss_output(loss, steps, batch):
     n = steps * batch
     slots = np.arange(n) % loss.n_slots
@@ -137,6 +144,8 @@ def mixture_output(model, steps, batch):
 
 
 PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
+
+
 def sentences(steps, batch):
     """B sentences of T words, every word in one place of its sentence at least."""
     return id_slots(ids(steps, batch).T.tolist())
@@ -272,6 +281,13 @@ ROWS = {
     "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
     "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
     "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
+    "TensorIndexing": Row(
+        TensorIndexing, {"n_embed": E, "diag": "learned", "types": 2}, composition_output
+    ),
+    "TensorIndexing, full": Row(
+        TensorIndexing, {"n_embed": E, "rank": None, "diag": "unit", "types": 2}, composition_output
+    ),
+    "LinearComposition": Row(LinearComposition, {"n_embed": E, "types": 2}, composition_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 
