@@ -11,6 +11,7 @@ Paper: Joulin et al. 2017, arXiv:1607.01759
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections import Counter
@@ -24,7 +25,7 @@ from dynotes.corpora.atomic import atomic_open, atomic_write
 from dynotes.corpora.char_ngrams import END_OF_SENTENCE
 from dynotes.corpora.download import digest_of
 from dynotes.corpora.errors import InputError, PathLike, whole_number
-from dynotes.corpora.labelled_text import PREFIX, LabelledText, read_labelled
+from dynotes.corpora.labelled_text import PLAIN, LabelledText, TextStyle, read_labelled
 from dynotes.corpora.text_features import TextFeatures
 from dynotes.corpora.vocabulary import Vocabulary
 
@@ -65,14 +66,13 @@ def store_examples(
     minn: int = 0,
     maxn: int = 0,
     buckets: int = 2_000_000,
-    lower: bool = False,
-    prefix: str = PREFIX,
+    style: TextStyle = PLAIN,
     more_words: Sequence[str] = (),
 ) -> LabelledExamples:
     """The examples of a file, taken from the folder if it has those of this text and settings.
 
     Args:
-        path: see `read_labelled`; with ``lower`` and ``prefix``.
+        path, style: see `read_labelled`.
         folder: made if need be; holds one text.
         min_count: rarer words have no row.
         n, minn, maxn, buckets: see `TextFeatures`.
@@ -85,8 +85,8 @@ def store_examples(
     whole_number("min_count", min_count)
     folder, digest = Path(folder), digest_of(path)
     sizes = {"n": n, "minn": minn, "maxn": maxn, "buckets": buckets}
-    settings = {**sizes, "min_count": min_count, "lower": lower, "prefix": prefix}
-    settings["more_words"] = len(more_words)
+    more = hashlib.sha256("\n".join(more_words).encode()).hexdigest()
+    settings = {**sizes, **style._asdict(), "min_count": min_count, "more_words": more}
     stored = _open_stored(folder, settings, digest)
     if stored is not None:
         return stored
@@ -96,11 +96,11 @@ def store_examples(
             os.remove(folder / ABOUT)  # no description is ever beside examples of another text
     except OSError as error:
         raise InputError(folder, error.strerror or str(error)) from None
-    words, labels, n_words = _count(path, prefix, lower)
+    words, labels, n_words = _count(path, style)
     vocabulary = _vocabulary(words, min_count, more_words)
     label_table = Vocabulary.build(labels, unk=None, eos=None)
     features = TextFeatures(vocabulary, **sizes)
-    _write(read_labelled(path, prefix=prefix, lower=lower), folder, features, label_table)
+    _write(read_labelled(path, style), folder, features, label_table)
     if digest_of(path) != digest:
         raise InputError(path, "changed while it was read")
     _renumber(folder, len(vocabulary), buckets)
@@ -110,12 +110,12 @@ def store_examples(
     return _opened(folder, about)
 
 
-def _count(path: PathLike, prefix: str, lower: bool) -> tuple[Counter[str], Counter[str], int]:
+def _count(path: PathLike, style: TextStyle) -> tuple[Counter[str], Counter[str], int]:
     """How often each word and label occurs, "</s>" once a line; and the words in all."""
     words: Counter[str] = Counter()
     labels: Counter[str] = Counter()
     lines = 0
-    for text in read_labelled(path, prefix=prefix, lower=lower):
+    for text in read_labelled(path, style):
         words.update(text.words)
         labels.update(text.labels)
         lines += 1

@@ -11,6 +11,7 @@ Differs: the released code passes over lines without a label, here they are an e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,23 @@ from dynotes.corpora.errors import InputError, PathLike
 from dynotes.corpora.lines import read_lines
 
 PREFIX = "__label__"
+MARKS = re.compile(r"([.!?,'/()])")
+
+
+class TextStyle(NamedTuple):
+    """How the words of a text are read.
+
+    prefix: what a label begins with.
+    lower: words, not labels, in lower case.
+    marks: each of . ! ? , ' / ( ) is a word of its own, as in the tutorial of the released code.
+    """
+
+    prefix: str = PREFIX
+    lower: bool = False
+    marks: bool = False
+
+
+PLAIN = TextStyle()
 
 
 class LabelledText(NamedTuple):
@@ -33,15 +51,12 @@ class LabelledText(NamedTuple):
     words: list[str]
 
 
-def read_labelled(
-    path: PathLike, *, prefix: str = PREFIX, lower: bool = False
-) -> Iterator[LabelledText]:
+def read_labelled(path: PathLike, style: TextStyle = PLAIN) -> Iterator[LabelledText]:
     """The lines of a file that have at least one label each, one at a time.
 
     Args:
         path: plain text or gzip.
-        prefix: what a label begins with.
-        lower: words, not labels, in lower case.
+        style: how labels and words are told.
 
     Raises:
         InputError: with the line that has no label or a label without a name; a file without any
@@ -49,28 +64,33 @@ def read_labelled(
     """
     found = False
     for number, line in read_lines(path):
-        tokens = line.split()
-        if not tokens:
+        labels, words = split_labels(line, style)
+        if not labels and not words:
             continue
         found = True
-        labels, words = split_labels(tokens, prefix)
         if not labels:
-            hint = f"expected a token that begins with {prefix}"
+            hint = f"expected a token that begins with {style.prefix}"
             raise InputError(path, f"no label ({hint})", number)
         if "" in labels:
-            raise InputError(path, f"a label without a name, {prefix!r} alone", number)
-        yield LabelledText(number, labels, [w.lower() for w in words] if lower else words)
+            raise InputError(path, f"a label without a name, {style.prefix!r} alone", number)
+        yield LabelledText(number, labels, words)
     if not found:
         raise InputError(path, "no text")
 
 
-def split_labels(tokens: list[str], prefix: str = PREFIX) -> tuple[list[str], list[str]]:
-    """The labels among some tokens, without the prefix and each once, and the words.
+def split_labels(line: str, style: TextStyle = PLAIN) -> tuple[list[str], list[str]]:
+    """The labels of a line, without the prefix and each once, and its words.
 
     Raises:
         ValueError: an empty prefix, which would make a label of every word.
     """
-    if not prefix:
+    if not style.prefix:
         raise ValueError("prefix: expected a text that is not empty")
-    labels = [token[len(prefix) :] for token in tokens if token.startswith(prefix)]
-    return list(dict.fromkeys(labels)), [t for t in tokens if not t.startswith(prefix)]
+    tokens = line.split()
+    labels = [token[len(style.prefix) :] for token in tokens if token.startswith(style.prefix)]
+    words = [token for token in tokens if not token.startswith(style.prefix)] if labels else tokens
+    if style.lower or style.marks:
+        text = " ".join(words)
+        text = text.lower() if style.lower else text
+        words = (MARKS.sub(r" \1 ", text) if style.marks else text).split()
+    return list(dict.fromkeys(labels)), words

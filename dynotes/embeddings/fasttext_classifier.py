@@ -14,12 +14,10 @@ Differs: none.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
-
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import columns, damped
+from dynotes.embeddings.damped_rows import columns
 from dynotes.embeddings.text_bags import Gold, TextBags
 from dynotes.graph.builder import Builder
 from dynotes.graph.log_space import softplus
@@ -27,16 +25,6 @@ from dynotes.graph.shapes import check_dims, check_ids
 from dynotes.graph.working_rules import nll
 
 OUTPUTS = ("softmax", "one-vs-all")
-
-
-class StepFactors(NamedTuple):
-    """What the gradients of a step are multiplied by.
-
-    inputs: (u,), of the rows of a step's bags; outputs: (L,), of the rows of B.
-    """
-
-    inputs: np.ndarray
-    outputs: np.ndarray
 
 
 class FastTextClassifier(Builder):
@@ -76,40 +64,30 @@ class FastTextClassifier(Builder):
         )
         self.B = self._pc.add_parameters((n_labels, n_embed), init=0, name="B")
 
-    def hidden(self, bags: TextBags, factors: Optional[StepFactors] = None) -> dy.Expression:
-        """The mean vectors h of N texts, (D, N).
-
-        Args:
-            bags: from `text_bags`.
-            factors: what the gradients are multiplied by; None leaves them.
-        """
+    def hidden(self, bags: TextBags) -> dy.Expression:
+        """The mean vectors h of N texts, (D, N)."""
         check_ids("rows", bags.words, self.n_rows, (None,))
         X = columns(self.A, bags.words)
-        if factors is not None:
-            X = damped(X, factors.inputs)
         u = len(bags.words)
         A = dy.sparse_inputTensor([bags.cells], bags.shares, (u * bags.count,))
         return X * dy.reshape(A, (u, bags.count))
 
-    def scores(self, bags: TextBags, factors: Optional[StepFactors] = None) -> dy.Expression:
-        """s of N texts, (L,)xN; arguments as of `hidden`."""
-        B = self.B if factors is None else self._damped_layer(factors.outputs)
-        return dy.reshape(B * self.hidden(bags, factors), (self.n_labels,), bags.count)
+    def scores(self, bags: TextBags) -> dy.Expression:
+        """s of N texts, (L,)xN."""
+        return dy.reshape(self.B * self.hidden(bags), (self.n_labels,), bags.count)
 
-    def loss(
-        self, bags: TextBags, gold: Gold, factors: Optional[StepFactors] = None
-    ) -> dy.Expression:
+    def loss(self, bags: TextBags, gold: Gold) -> dy.Expression:
         """J of N texts, (1,)xN, in nats.
 
         Args:
-            bags, factors: as of `hidden`.
+            bags: from `text_bags`.
             gold: one label of each text for the softmax; one-vs-all: all labels of each, or none.
 
         Raises:
             ValueError: labels or texts out of range; for the softmax not one label a text.
         """
         labels = self._checked(bags, gold)
-        scores = self.scores(bags, factors)
+        scores = self.scores(bags)
         if self.output == "softmax":
             return nll(scores, labels)
         every = dy.sum_elems(softplus(scores))
@@ -124,14 +102,6 @@ class FastTextClassifier(Builder):
         """log P(y | text) of every label, (L,)xN, in nats; they sum to 1 for the softmax alone."""
         scores = self.scores(bags)
         return dy.log_softmax(scores) if self.output == "softmax" else -softplus(-scores)
-
-    def _damped_layer(self, factors: np.ndarray) -> dy.Expression:
-        """B, (L, D), with the gradient of row y multiplied by factors[y]."""
-        if factors.shape != (self.n_labels,):
-            raise ValueError(f"outputs: expected ({self.n_labels},), found {factors.shape}")
-        column = dy.inputTensorTranspose(factors.tolist(), dim=(self.n_labels, 1))
-        held = dy.nobackprop(self.B * 1.0)
-        return dy.cmult(column * dy.ones((1, self.n_embed)), self.B - held) + held
 
     def _checked(self, bags: TextBags, gold: Gold) -> np.ndarray:
         """The labels, once they fit the texts."""

@@ -31,11 +31,6 @@ class TextBags(NamedTuple):
     shares: np.ndarray
     count: int
 
-    @property
-    def masses(self) -> np.ndarray:
-        """The sum of each row of A, (u,): how much each row takes part in the N means."""
-        return np.bincount(self.cells % len(self.words), self.shares, len(self.words))
-
 
 class Gold(NamedTuple):
     """M labels of N texts.

@@ -4,7 +4,7 @@ import dynet as dy
 import numpy as np
 import pytest
 
-from dynotes.embeddings.fasttext_classifier import FastTextClassifier, StepFactors
+from dynotes.embeddings.fasttext_classifier import FastTextClassifier
 from dynotes.embeddings.text_bags import Gold, text_bags
 from dynotes.graph.arrays import read
 from tests.helpers import assert_gradients, asymmetric, set_value
@@ -126,27 +126,6 @@ def test_the_order_of_the_rows_of_a_text_does_not_matter():
     assert pc.parameter_count()
 
 
-@outputs
-def test_factors_scale_the_gradient_of_each_row_and_not_the_loss(output):
-    pc, model, _, _ = made(output)
-    texts = bags()
-    factors = StepFactors(np.linspace(0.1, 1, len(texts.words)), np.linspace(2, 1, L))
-    found = []
-    for f in (None, factors):
-        loss = dy.sum_batches(model.loss(texts, gold_of(output), f))
-        value = loss.scalar_value()
-        loss.backward()
-        found.append((value, model.A.grad_as_array().copy(), model.B.grad_as_array().copy()))
-        model.A.scale_gradient(0.0)
-        model.B.scale_gradient(0.0)
-    (one, a, b), (other, scaled_a, scaled_b) = found
-    assert one == other
-    a[texts.words] *= factors.inputs[:, None]
-    np.testing.assert_allclose(scaled_a, a, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(scaled_b, b * factors.outputs[:, None], rtol=1e-5, atol=1e-7)
-    assert pc.parameter_count()
-
-
 def test_before_training_every_label_is_as_likely():
     pc = dy.ParameterCollection()
     model = FastTextClassifier(pc, n_rows=R, n_embed=D, n_labels=L)
@@ -173,10 +152,6 @@ def test_steps_along_the_gradient_separate_separable_texts():
         (lambda m: m.loss(bags(), gold([[0], [L], [1]])), f"labels: ids must be 0 to {L - 1}"),
         (lambda m: m.loss(bags(), gold([[0, 1], [2], []])), "expected one of each of 3 texts"),
         (lambda m: m.loss(bags(), gold([[0], [2]])), "expected one of each of 3 texts"),
-        (
-            lambda m: m.scores(bags(), StepFactors(np.ones(7), np.ones(L + 1))),
-            r"outputs: expected \(4,\), found \(5,\)",
-        ),
     ],
 )
 def test_bad_input_is_refused_before_the_engine_sees_it(call, message):

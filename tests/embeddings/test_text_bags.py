@@ -22,12 +22,6 @@ def test_a_column_holds_the_shares_of_the_rows_of_a_text():
     assert bags.shares.dtype == np.float32
 
 
-def test_masses_are_the_sums_of_the_rows_of_the_shares():
-    bags = text_bags(ROWS, ENDS)
-    np.testing.assert_allclose(bags.masses, matrix(bags).sum(axis=1), rtol=1e-6)
-    assert bags.masses.sum() == pytest.approx(3)
-
-
 def test_cells_ascend_without_repetition():
     assert (np.diff(text_bags(ROWS, ENDS).cells) > 0).all()
 
