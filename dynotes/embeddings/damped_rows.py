@@ -19,7 +19,7 @@ Differs: the released code steps after each pair; a step here is that of a whole
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import dynet as dy
@@ -27,53 +27,50 @@ import numpy as np
 
 from dynotes.graph.shapes import expect
 
+# (different rows, the mass of each: how many losses hold it); the masses of several parts add up
+Masses = list[tuple[np.ndarray, Any]]
+
 
 class StepFactors:
-    """1 / (1 + eta beta n_r) of the rows of the two tables that a step touches.
+    """1 / (1 + eta beta n_r) of the rows that a step touches.
 
     Args:
-        n_words: V, rows of each table.
+        sizes: rows of each table.
     """
 
-    def __init__(self, n_words: int) -> None:
-        self.inputs = np.ones(n_words, np.float32)
-        self.outputs = np.ones(n_words, np.float32)
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.tables = [np.ones(size, np.float32) for size in sizes]
 
-    def set(
-        self,
-        strength: float,
-        inputs: Iterable[tuple[np.ndarray, Any]],
-        outputs: Iterable[tuple[np.ndarray, Any]],
-    ) -> None:
+    def set(self, strength: float, masses: Sequence[Masses]) -> None:
         """New factors of the named rows; the others keep theirs, and are not to be looked up.
 
         Args:
             strength: eta beta.
-            inputs, outputs: (different ids, n of each); a row named by several has the sum.
+            masses: for each table, n of its rows; a row named by several parts has the sum.
         """
-        for factors, parts in ((self.inputs, list(inputs)), (self.outputs, list(outputs))):
-            for ids, _ in parts:
-                factors[ids] = 0.0
-            for ids, mass in parts:
-                factors[ids] += mass
+        for factors, parts in zip(self.tables, masses):
+            for rows, _ in parts:
+                factors[rows] = 0.0
+            for rows, mass in parts:
+                factors[rows] += mass
             # a row of several parts must be turned into its factor once
-            ids = parts[0][0] if len(parts) == 1 else np.concatenate([ids for ids, _ in parts])
-            factors[ids] = 1.0 / (1.0 + strength * factors[ids])
+            rows = parts[0][0] if len(parts) == 1 else np.concatenate([rows for rows, _ in parts])
+            factors[rows] = 1.0 / (1.0 + strength * factors[rows])
 
 
 def columns(
-    table: dy.LookupParameters, ids: np.ndarray, factors: Optional[np.ndarray] = None
+    table: dy.LookupParameters, rows: np.ndarray, factors: Optional[np.ndarray] = None
 ) -> dy.Expression:
     """Rows of a table as the columns of a matrix, (D, n).
 
     Args:
         table: (V, D).
-        ids: (n,), in 0 .. V-1.
+        rows: (n,), in 0 .. V-1.
         factors: (V,), what the gradient of each row is multiplied by; None for 1.
     """
     size = int(table.shape()[1])
-    found = dy.reshape(dy.lookup_batch(table, ids.tolist()), (size, len(ids)))
-    return found if factors is None else damped(found, factors[ids])
+    found = dy.reshape(dy.lookup_batch(table, rows.tolist()), (size, len(rows)))
+    return found if factors is None else damped(found, factors[rows])
 
 
 def damped(x: dy.Expression, factors: np.ndarray) -> dy.Expression:

@@ -1,8 +1,7 @@
-"""What a step of word2vec learns from, as numpy arrays: pairs, bags of contexts, noise words.
+"""What a step of word2vec learns from, as numpy arrays: pairs, and bags of contexts.
 
     pairs    (c, o)               the centre c and one word o of its window
     bags     ({c_1, ..., c_m}, o) all words of the window of o, and o itself
-    noise    w_1, ..., w_M ~ Q    drawn once for all pairs of a step, each with the weight K/M
 
 Words are held once, in ascending order; pairs and bags point at them by row.
 
@@ -16,10 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynotes.graph.shapes import check_ids, check_size
-from dynotes.tips.softmax_approximations.noise import NoiseDistribution
-
-MAX_WORDS = 2**31 - 1
+from dynotes.embeddings.predictions import MAX_WORDS, Predictions, predicted
+from dynotes.graph.shapes import check_ids
 
 
 class Pairs(NamedTuple):
@@ -34,14 +31,9 @@ class Pairs(NamedTuple):
     contexts: np.ndarray
 
     @property
-    def centre_counts(self) -> np.ndarray:
-        """n_c: in how many pairs each word is the centre, (u,)."""
-        return np.bincount(self.centres, minlength=len(self.words))
-
-    @property
-    def context_counts(self) -> np.ndarray:
-        """In how many pairs each word is the context, (u,)."""
-        return np.bincount(self.contexts, minlength=len(self.words))
+    def predictions(self) -> Predictions:
+        """Each centre predicts its context."""
+        return Predictions(self.words, self.contexts, self.centres)
 
 
 class Bags(NamedTuple):
@@ -69,22 +61,16 @@ class Bags(NamedTuple):
         sizes = np.bincount(self.columns, minlength=len(self.targets))
         return cells, (often / sizes[cells // len(self.words)]).astype(np.float32)
 
-    def input_shares(self, mean: bool) -> np.ndarray:
-        """The sum of each row of A, (u,): how much each word takes part in the predictions."""
-        sizes = np.bincount(self.columns, minlength=len(self.targets))
-        weights = 1 / sizes[self.columns] if mean else None
-        return np.bincount(self.rows, weights=weights, minlength=len(self.words))
+    def input_shares(self, mean: bool, losses: np.ndarray) -> np.ndarray:
+        """A losses, (u,): how much each word takes part in the losses (N,) of the bags."""
+        if mean:
+            losses = losses / np.bincount(self.columns, minlength=len(self.targets))
+        return np.bincount(self.rows, weights=losses[self.columns], minlength=len(self.words))
 
-
-class SharedNoise(NamedTuple):
-    """Noise words of all pairs of a step.
-
-    words: (m,) different ids, ascending.
-    weights: (m,), K/M times how often each was drawn; they sum to K.
-    """
-
-    words: np.ndarray
-    weights: np.ndarray
+    @property
+    def predictions(self) -> Predictions:
+        """Each bag predicts its target."""
+        return predicted(np.arange(len(self.targets)), self.targets)
 
 
 def id_pairs(centres: Any, contexts: Any) -> Pairs:
@@ -126,26 +112,3 @@ def id_bags(windows: Any, targets: Any) -> Bags:
     words, rows = np.unique(np.concatenate(bags), return_inverse=True)
     columns = np.repeat(np.arange(len(bags)), [len(bag) for bag in bags])
     return Bags(words, rows, columns, targets)
-
-
-def shared_noise(
-    noise: NoiseDistribution, negatives: int, draws: int, rng: np.random.Generator
-) -> SharedNoise:
-    """M draws that stand for K noise words a pair.
-
-    Args:
-        noise: Q.
-        negatives: K >= 1, at most the vocabulary.
-        draws: M >= 1.
-    """
-    check_size("negatives", negatives, 1, len(noise))
-    words, often = np.unique(noise.sample((check_size("draws", draws),), rng), return_counts=True)
-    return SharedNoise(words, often * (negatives / draws))
-
-
-def private_noise(
-    noise: NoiseDistribution, negatives: int, pairs: int, rng: np.random.Generator
-) -> np.ndarray:
-    """K noise words for each pair, (K, P) ids."""
-    check_size("negatives", negatives, 1, len(noise))
-    return noise.sample((negatives, pairs), rng)

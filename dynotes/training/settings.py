@@ -21,13 +21,22 @@ def setting(
     low: float = -math.inf,
     high: Optional[float] = None,
     choices: tuple[str, ...] = (),
+    only: Optional[Mapping[str, tuple[str, ...]]] = None,
 ) -> Any:
-    """A field of a dataclass of settings: default, help text, bounds or choices."""
+    """A field of a dataclass of settings.
+
+    Args:
+        default: its value, whose type it keeps.
+        text: help text.
+        low, high: bounds of a number.
+        choices: what a text may be.
+        only: other settings and those of their values with which this one has a meaning; with
+            others it must keep its default.
+    """
     if high is None:
         high = MAX_WHOLE if isinstance(default, int) else MAX_FLOAT
-    return dataclasses.field(
-        default=default, metadata={"help": text, "low": low, "high": high, "choices": choices}
-    )
+    meta = {"help": text, "low": low, "high": high, "choices": choices, "only": only or {}}
+    return dataclasses.field(default=default, metadata=meta)
 
 
 def check_values(table: type, values: Mapping[str, Any]) -> None:
@@ -59,3 +68,17 @@ def check_value(f: dataclasses.Field[Any], value: Any) -> None:
         form = "" if kind is int else "g"
         low, high = format(meta["low"], form), format(meta["high"], form)
         raise ConfigError(f"{f.name}: expected {low} to {high}, found {value!r}")
+
+
+def check_companions(table: Any) -> None:
+    """ConfigError for the first setting that was changed although others give it no meaning.
+
+    Args:
+        table: a dataclass of settings.
+    """
+    for f in dataclasses.fields(table):
+        if getattr(table, f.name) == f.default:
+            continue
+        for other, values in f.metadata["only"].items():
+            if getattr(table, other) not in values:
+                raise ConfigError(f"{f.name}: only with {other} {' or '.join(values)}")

@@ -1,21 +1,24 @@
-"""T53, T54: CBOW: losses against loops, roles swapped it is skip-gram."""
+"""T53, T54: CBOW: hidden vectors against loops; roles swapped it is skip-gram."""
 
 import dynet as dy
 import numpy as np
 import pytest
 
 from dynotes.embeddings.cbow import Cbow
-from dynotes.embeddings.damped_rows import StepFactors
-from dynotes.embeddings.pairs import SharedNoise, id_bags, id_pairs
+from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
+from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
+from dynotes.embeddings.output_losses.nce import NceLoss
+from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
+from dynotes.embeddings.output_losses.negatives import SharedNoise
+from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.graph.arrays import read
-from tests.embeddings.tables import V, arrays, cbow, gradients, made
+from tests.embeddings.tables import D, V, arrays, encoder, gradients, output
 from tests.helpers import assert_gradients, asymmetric
-from tests.reference import word2vec as ref
 
 WINDOWS, TARGETS = [[1, 2, 1], [0], [5, 6, 3, 2]], [0, 4, 4]
-NEGATIVES = np.array([[1, 3, 6], [4, 4, 0]])
-NOISE = SharedNoise(np.array([0, 2, 3]), np.array([0.5, 1.5, 1.0]))
+NOISE = SharedNoise(np.array([0, 2, 3]), np.array([0.5, 1.5, 3.0]))
+LOSSES = [FullSoftmaxLoss, HierarchicalSoftmaxLoss, NegativeSamplingLoss, NceLoss]
 both = pytest.mark.parametrize("mean", [True, False])
 
 
@@ -23,128 +26,85 @@ def bags():
     return id_bags(WINDOWS, TARGETS)
 
 
-def hidden(v, mean):
-    return [v[w].mean(axis=0) if mean else v[w].sum(axis=0) for w in WINDOWS]
+def cbow(**options):
+    v, _ = arrays()
+    return (*encoder(Cbow, v, **options), v)
 
 
 @both
 def test_the_hidden_vector_is_the_mean_or_the_sum_of_the_window(mean):
-    pc, model, v, _ = cbow(mean=mean)
-    np.testing.assert_allclose(read(model.hidden(bags())).T, hidden(v, mean), rtol=1e-5, atol=1e-6)
+    pc, model, v = cbow(mean=mean)
+    expected = [v[w].mean(axis=0) if mean else v[w].sum(axis=0) for w in WINDOWS]
+    found = read(model.hidden(bags()))[..., 0]
+    np.testing.assert_allclose(found.T, expected, rtol=1e-5, atol=1e-6)
     assert pc.parameter_count()
+    assert model.n_hidden(bags()) == 3
 
 
 @both
-def test_the_full_softmax_is_its_definition(mean):
-    pc, model, v, u = cbow(mean=mean)
-    expected = [ref.nll(h, u, o) for h, o in zip(hidden(v, mean), TARGETS)]
-    np.testing.assert_allclose(read(model.nll(bags()))[0], expected, rtol=1e-5)
-    assert pc.parameter_count()
-
-
-@both
-def test_private_negative_sampling_is_its_definition(mean):
-    pc, model, v, u = cbow(mean=mean)
-    found = read(model.negative_sampling(bags(), NEGATIVES))[0]
-    expected = [
-        ref.contrast(h, u, o, words) for h, o, words in zip(hidden(v, mean), TARGETS, NEGATIVES.T)
-    ]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert pc.parameter_count()
-
-
-@both
-def test_shared_negative_sampling_is_its_definition(mean):
-    pc, model, v, u = cbow(mean=mean)
-    expected = sum(
-        ref.contrast(h, u, o, ())
-        + sum(w * ref.softplus(u[n] @ h) for n, w in zip(NOISE.words, NOISE.weights))
-        for h, o in zip(hidden(v, mean), TARGETS)
-    )
-    found = model.shared_negative_sampling(bags(), NOISE).value()
-    assert found == pytest.approx(expected, rel=1e-5)
-    assert pc.parameter_count()
-
-
-@both
-@pytest.mark.parametrize("name", ["scores", "nll", "private", "shared"])
-def test_with_one_context_word_it_is_skip_gram_with_that_word_as_the_centre(name, mean):
+@pytest.mark.parametrize("kind", LOSSES)
+def test_with_one_context_word_it_is_skip_gram_with_that_word_as_the_centre(kind, mean):
+    """Loss and gradients of both tables, for every output loss."""
     v, u = arrays(2)
-    some, targets = [3, 0, 3], [1, 1, 6]
-    pc, bag_model = made(Cbow, v, u, mean=mean)
-    pc_too, pair_model = made(SkipGram, v, u)
-    inputs = (id_bags([[c] for c in some], targets), id_pairs(some, targets))
+    words, targets = [3, 0, 3], [1, 1, 6]
+    rows = V - (kind is HierarchicalSoftmaxLoss)
     found = []
-    for model, examples in zip((bag_model, pair_model), inputs):
-        loss = {
-            "scores": lambda m, x: asymmetric(m.scores(x)),
-            "nll": lambda m, x: asymmetric(m.nll(x)),
-            "private": lambda m, x: asymmetric(m.negative_sampling(x, NEGATIVES)),
-            "shared": lambda m, x: m.shared_negative_sampling(x, NOISE),
-        }[name](model, examples)
-        found.append([loss.value(), *gradients(model, loss)])
+    for model, examples in (
+        (encoder(Cbow, v, mean=mean), id_bags([[c] for c in words], targets)),
+        (encoder(SkipGram, v), id_pairs(words, targets)),
+    ):
+        pc, loss = output(kind, u[:rows])
+        total = loss.loss(model[1].hidden(examples), examples.predictions, NOISE)
+        found.append([total.value(), *gradients([model[1].inputs, loss.outputs], total)])
+        assert pc.parameter_count()
     for one, other in zip(*found):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    assert pc.parameter_count() == pc_too.parameter_count()
-
-
-def losses(model, factors=None):
-    return {
-        "hidden": lambda: asymmetric(model.hidden(bags(), factors)),
-        "nll": lambda: asymmetric(model.nll(bags(), factors)),
-        "private": lambda: asymmetric(model.negative_sampling(bags(), NEGATIVES, factors)),
-        "shared": lambda: model.shared_negative_sampling(bags(), NOISE, factors),
-    }
 
 
 @both
-@pytest.mark.parametrize("name", ["hidden", "nll", "private", "shared"])
-def test_gradients_are_those_of_finite_differences(name, mean):
-    pc, model, _, _ = cbow(mean=mean)
-    tables = [model.inputs] if name == "hidden" else [model.inputs, model.outputs]
-    assert_gradients(losses(model)[name], tables)
+def test_gradients_are_those_of_finite_differences(mean):
+    pc, model, _ = cbow(mean=mean)
+    assert_gradients(lambda: asymmetric(model.hidden(bags())), [model.inputs])
     assert pc.parameter_count()
 
 
-@pytest.mark.parametrize("name", ["nll", "private", "shared"])
-def test_factors_scale_the_gradient_of_each_row_and_not_the_loss(name):
-    pc, model, _, _ = cbow()
-    factors = StepFactors(V)
-    factors.inputs[:], factors.outputs[:] = np.linspace(0.1, 1, V), np.linspace(2, 1, V)
-    plain, scaled = losses(model)[name](), losses(model, factors)[name]()
-    assert plain.value() == scaled.value()
-    before, after = gradients(model, plain), gradients(model, scaled)
-    np.testing.assert_allclose(after[0], before[0] * factors.inputs[:, None], rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(after[1], before[1] * factors.outputs[:, None], rtol=1e-5, atol=1e-7)
+def test_factors_scale_the_gradient_of_each_row_and_not_the_value():
+    pc, model, _ = cbow()
+    factors = np.linspace(0.1, 1, V, dtype=np.float32)
+    plain, scaled = model.hidden(bags()), model.hidden(bags(), [factors])
+    np.testing.assert_array_equal(read(plain), read(scaled))
+    (before,), (after,) = (gradients([model.inputs], asymmetric(e)) for e in (plain, scaled))
+    np.testing.assert_allclose(after, before * factors[:, None], rtol=1e-5, atol=1e-7)
+    assert pc.parameter_count()
+
+
+@both
+def test_a_row_takes_part_in_the_losses_of_its_bags_with_its_share(mean):
+    """By loops over the bags, which have 4, 1 and 7 losses."""
+    pc, model, _ = cbow(mean=mean)
+    losses, expected = np.array([4.0, 1.0, 7.0]), np.zeros(V)
+    for window, n in zip(WINDOWS, losses):
+        for word in window:
+            expected[word] += n / len(window) if mean else n
+    (((rows, masses),),) = model.masses(bags(), losses)
+    np.testing.assert_allclose(masses, expected[rows], rtol=1e-6)
     assert pc.parameter_count()
 
 
 def test_the_order_of_a_window_does_not_matter():
-    pc, model, _, _ = cbow()
+    pc, model, _ = cbow()
     turned = id_bags([w[::-1] for w in WINDOWS], TARGETS)
-    np.testing.assert_array_equal(read(model.nll(bags())), read(model.nll(turned)))
+    np.testing.assert_array_equal(read(model.hidden(bags())), read(model.hidden(turned)))
     assert pc.parameter_count()
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda m: m.nll(id_bags([[V]], [0])), f"words: ids must be 0 to {V - 1}"),
-        (lambda m: m.nll(id_bags([[0]], [V])), f"targets: ids must be 0 to {V - 1}"),
-        (lambda m: m.negative_sampling(bags(), NEGATIVES[:, :2]), "negatives: expected shape"),
-        (
-            lambda m: m.shared_negative_sampling(bags(), SharedNoise(np.array([V]), np.ones(1))),
-            "noise words: ids must be",
-        ),
-    ],
-)
-def test_bad_input_is_refused_before_the_engine_sees_it(call, message):
-    pc, model, _, _ = cbow()
-    with pytest.raises(ValueError, match=message):
-        call(model)
+def test_a_word_outside_of_the_vocabulary_is_refused():
+    pc, model, _ = cbow()
+    with pytest.raises(ValueError, match=f"words: ids must be 0 to {V - 1}"):
+        model.hidden(id_bags([[V]], [0]))
     assert pc.parameter_count()
 
 
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="table"):
-        Cbow(dy.ParameterCollection(), n_words=0, n_embed=3)
+        Cbow(dy.ParameterCollection(), n_words=0, n_embed=D)

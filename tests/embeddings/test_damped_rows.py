@@ -41,22 +41,19 @@ def test_damping_leaves_the_value_bit_for_bit_and_scales_the_gradient():
 
 
 def test_factors_are_those_of_the_formula_and_add_up_over_parts():
-    factors = StepFactors(4)
-    factors.set(
-        0.5,
-        [(np.array([1, 2]), np.array([2.0, 4.0]))],
-        [(np.array([0, 3]), np.array([1.0, 2.0])), (np.array([3]), np.array([4.0]))],
-    )
-    np.testing.assert_allclose(factors.inputs, [1, 1 / 2, 1 / 3, 1])
-    np.testing.assert_allclose(factors.outputs, [1 / 1.5, 1, 1, 1 / 4])
+    factors = StepFactors([4, 5])
+    one = [(np.array([1, 2]), np.array([2.0, 4.0]))]
+    other = [(np.array([0, 3]), np.array([1.0, 2.0])), (np.array([3]), np.array([4.0]))]
+    factors.set(0.5, [one, other])
+    np.testing.assert_allclose(factors.tables[0], [1, 1 / 2, 1 / 3, 1])
+    np.testing.assert_allclose(factors.tables[1], [1 / 1.5, 1, 1, 1 / 4, 1])
 
 
 def test_factors_of_a_second_step_do_not_remember_the_first():
-    factors = StepFactors(3)
+    factors = StepFactors([3])
     for _ in range(2):
-        factors.set(1.0, [(np.array([0, 1]), np.array([1, 3]))], [(np.array([2]), np.array([1]))])
-    np.testing.assert_allclose(factors.inputs[:2], [1 / 2, 1 / 4])
-    np.testing.assert_allclose(factors.outputs[2], 1 / 2)
+        factors.set(1.0, [[(np.array([0, 1]), np.array([1, 3]))]])
+    np.testing.assert_allclose(factors.tables[0][:2], [1 / 2, 1 / 4])
 
 
 def test_a_sum_of_n_quadratic_losses_converges_with_damping_and_diverges_without():

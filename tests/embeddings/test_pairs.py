@@ -1,18 +1,9 @@
-"""T54: pairs, bags and noise words as arrays."""
+"""T54: pairs and bags as arrays."""
 
 import numpy as np
 import pytest
 
-from dynotes.embeddings.pairs import (
-    Pairs,
-    id_bags,
-    id_pairs,
-    private_noise,
-    shared_noise,
-    text_bags,
-    text_pairs,
-)
-from dynotes.tips.softmax_approximations.noise import NoiseDistribution
+from dynotes.embeddings.pairs import Pairs, id_bags, id_pairs, text_bags, text_pairs
 
 TEXT = np.array([4, 2, 4, 9, 2])
 CENTRES, CONTEXTS = np.array([0, 1, 1, 3, 3]), np.array([1, 0, 2, 2, 4])
@@ -32,10 +23,16 @@ def test_pairs_of_ids_are_these_ids():
     assert ids_of(id_pairs([5, 1, 5], [1, 1, 3])) == ([5, 1, 5], [1, 1, 3])
 
 
-def test_counts_say_how_often_a_word_is_centre_and_context():
-    pairs = id_pairs([5, 1, 5], [1, 1, 3])
-    assert dict(zip(pairs.words.tolist(), pairs.centre_counts.tolist())) == {1: 1, 3: 0, 5: 2}
-    assert dict(zip(pairs.words.tolist(), pairs.context_counts.tolist())) == {1: 2, 3: 1, 5: 0}
+def test_a_centre_predicts_its_context():
+    found = id_pairs([5, 1, 5], [1, 1, 3])
+    assert found.predictions.words.tolist() == [1, 1, 3]
+    assert found.words[found.predictions.columns].tolist() == [5, 1, 5]
+
+
+def test_a_bag_predicts_its_target():
+    found = id_bags([[1, 1, 2], [2]], [4, 3]).predictions
+    assert found.words.tolist() == [4, 3]
+    assert found.columns.tolist() == [0, 1]
 
 
 def dense(bags, mean):
@@ -57,40 +54,11 @@ def test_the_shares_of_a_bag_sum_to_one_and_count_repeated_words():
 
 
 @pytest.mark.parametrize("mean", [False, True])
-def test_input_shares_are_the_row_sums_of_the_shares(mean):
-    bags = text_bags(TEXT, CENTRES, CONTEXTS)
-    np.testing.assert_allclose(bags.input_shares(mean), dense(bags, mean).sum(axis=1), rtol=1e-6)
-
-
-def test_the_weights_of_shared_noise_sum_to_the_negatives_whatever_the_draws():
-    noise = NoiseDistribution.unigram([5, 3, 2, 1])
-    for draws in (1, 3, 50):
-        found = shared_noise(noise, 3, draws, np.random.default_rng(1))
-        assert found.weights.sum() == pytest.approx(3)
-        assert (np.diff(found.words) > 0).all()
-
-
-def test_shared_noise_is_drawn_from_the_distribution():
-    """Seed 2, 40,000 draws: every share within 4 standard deviations."""
-    noise = NoiseDistribution.unigram([50, 30, 15, 5], 0.75)
-    found = shared_noise(noise, 1, 40000, np.random.default_rng(2))
-    sd = np.sqrt(noise.probabilities * (1 - noise.probabilities) / 40000)
-    assert (np.abs(found.weights - noise.probabilities) < 4 * sd).all()
-
-
-def test_private_noise_has_its_own_words_for_every_pair():
-    found = private_noise(NoiseDistribution.uniform(1000), 5, 40, np.random.default_rng(1))
-    assert found.shape == (5, 40)
-    assert len(np.unique(found)) > 150
-
-
-@pytest.mark.parametrize("negatives", [0, 5])
-def test_more_negatives_than_words_or_none_are_refused(negatives):
-    noise, rng = NoiseDistribution.uniform(4), np.random.default_rng(1)
-    for draw in (lambda: shared_noise(noise, negatives, 8, rng),
-                 lambda: private_noise(noise, negatives, 8, rng)):  # fmt: skip
-        with pytest.raises(ValueError, match=f"negatives: expected 1 to 4, found {negatives}"):
-            draw()
+def test_input_shares_are_the_losses_of_the_bags_shared_out_among_their_words(mean):
+    bags, losses = text_bags(TEXT, CENTRES, CONTEXTS), np.array([1.0, 2.0, 5.0])
+    np.testing.assert_allclose(
+        bags.input_shares(mean, losses), dense(bags, mean) @ losses, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ def test_the_vectors_are_the_input_table_of_the_model(trained):
     arrays, meta = read_arrays(folder / "model.safetensors")
     np.testing.assert_array_equal(vectors.matrix, arrays["/skip-gram/V"])
     assert vectors.words == meta["vocabulary"]["words"]
-    assert meta["spec"] == {"n_words": 12, "n_embed": 6}
+    assert meta["encoder"] == {"n_words": 12, "n_embed": 6}
+    assert meta["output"]["n_embed"] == 6
 
 
 def test_the_same_command_again_gives_the_same_bytes_of_vectors(trained, tmp_path):

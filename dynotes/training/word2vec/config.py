@@ -10,13 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from dynotes.training.settings import ConfigError, check_value, check_values, setting
+from dynotes.training.settings import (
+    ConfigError,
+    check_companions,
+    check_value,
+    check_values,
+    setting,
+)
 
 MODELS = ("skipgram", "cbow")
 FORMULAS = ("released", "paper")
-LOSSES = ("negative-sampling", "softmax")
+LOSSES = ("negative-sampling", "nce", "hierarchical", "softmax")
 MAX_SOFTMAX_WORDS = 50_000  # scores of a chunk's words with all words are held in memory
-SAMPLED_ONLY = ("negatives", "shared", "power")
+SAMPLED = {"loss": ("negative-sampling", "nce")}
 
 
 @dataclass(frozen=True)
@@ -27,16 +33,21 @@ class Word2vecConfig:
     dim: int = setting(100, "size of a word vector", low=1, high=20000)
     window: int = setting(5, "words on each side, at most", low=1, high=1000)
     dynamic: bool = setting(True, "each window's size drawn from 1 to --window, else all of it")
-    mean: bool = setting(True, "cbow: the mean of a window's vectors, else their sum")
+    mean: bool = setting(
+        True, "the mean of a window's vectors, else their sum", only={"model": ("cbow",)}
+    )
 
     loss: str = setting(
-        "negative-sampling", "full softmax is for small vocabularies (T53, T54)", choices=LOSSES
+        "negative-sampling", "softmax is for small vocabularies (T53, T54)", choices=LOSSES
     )
-    negatives: int = setting(5, "noise words a pair, K", low=1)
+    negatives: int = setting(5, "noise words a prediction, K", low=1, only=SAMPLED)
     shared: int = setting(
-        64, "noise words drawn for a chunk and shared by its pairs; 0: K for each pair", low=0
+        64,
+        "noise words drawn for a chunk and shared by its predictions; 0: K for each",
+        low=0,
+        only=SAMPLED,
     )
-    power: float = setting(0.75, "noise: counts to this power", low=0, high=10)
+    power: float = setting(0.75, "noise: counts to this power", low=0, high=10, only=SAMPLED)
 
     subsample: float = setting(1e-3, "share of the text above which words are thinned out; 0: "
                                "none", low=0, high=1)  # fmt: skip
@@ -76,12 +87,7 @@ class Word2vecConfig:
         """
         for f in dataclasses.fields(self):
             check_value(f, getattr(self, f.name))
-        for f in dataclasses.fields(self):
-            changed = getattr(self, f.name) != f.default
-            if changed and f.name in SAMPLED_ONLY and self.loss == "softmax":
-                raise ConfigError(f"{f.name}: only with loss negative-sampling")
-            if changed and f.name == "mean" and self.model != "cbow":
-                raise ConfigError("mean: only with model cbow")
+        check_companions(self)
         return self
 
     def check_vocabulary(self, n_words: int) -> None:
@@ -93,7 +99,7 @@ class Word2vecConfig:
                 f"loss softmax: at most {MAX_SOFTMAX_WORDS} words, found {n_words}; "
                 "raise min_count or set max_vocabulary"
             )
-        if self.loss != "softmax" and self.negatives > n_words:
+        if self.loss in SAMPLED["loss"] and self.negatives > n_words:
             raise ConfigError(
                 f"negatives: expected 1 to {n_words} (the vocabulary), found {self.negatives}"
             )

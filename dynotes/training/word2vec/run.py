@@ -28,7 +28,8 @@ from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
 from dynotes.training.word2vec.checkpoint import Position, read_checkpoint, write_checkpoint
 from dynotes.training.word2vec.config import Word2vecConfig
-from dynotes.training.word2vec.step import Word2vecStepper, new_model
+from dynotes.training.word2vec.models import new_model
+from dynotes.training.word2vec.step import Word2vecStepper
 from dynotes.training.workers import Workers, shared_array
 
 REPORT_EVERY = 0.1  # seconds
@@ -66,10 +67,10 @@ class Word2vecRun:
         config.check_vocabulary(len(counts))
         dy.reset_random_seed(config.seed)
         self.pc = dy.ParameterCollection()
-        self.model = new_model(config, self.pc, len(counts))
+        self.model = new_model(config, self.pc, text)
         self.trainer = dy.SimpleSGDTrainer(self.pc, config.first_rate)
         self.trainer.set_clip_threshold(-1.0)
-        self.stepper = Word2vecStepper(self.model, self.trainer, config, counts)
+        self.stepper = Word2vecStepper(self.model, self.trainer, config)
         self.views = memory_views(self.pc)
         self.keep = subsample_keep(counts, config.subsample, formula=config.formula)
         self.workers = Workers(config.processes)
@@ -87,12 +88,12 @@ class Word2vecRun:
         return len(self.text.ids) + self.text.dropped
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Copies of both tables by name."""
+        """Copies of all tables by name."""
         return snapshot(self.pc, self.views)
 
     def vectors(self) -> np.ndarray:
-        """The input vectors, (V, D) float32."""
-        return self.parameters()[self.model.inputs.name()]
+        """The word vectors, (V, D) float32."""
+        return self.model.vectors(self.parameters())
 
     def train(self, *, resume: bool = False) -> Position:
         """Train to the end, from the start or from the folder's checkpoint.
@@ -235,8 +236,8 @@ class Word2vecRun:
     def _settle_memory(self) -> None:
         """One update that changes nothing: what the engine allocates then must be shared too."""
         dy.renew_cg()
-        rows = [dy.lookup(table, 0) for table in (self.model.inputs, self.model.outputs)]
-        (dy.sum_elems(dy.esum(rows)) * 0.0).backward()
+        rows = [dy.sum_elems(dy.lookup(table, 0)) for table in self.model.tables]
+        (dy.esum(rows) * 0.0).backward()
         self.trainer.update()
 
     def _interrupt(self, *_: Any) -> None:

@@ -69,10 +69,11 @@ def run_training(
 def _write(
     folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
 ) -> WordVectors:
-    """The model with both tables, and the word vectors."""
+    """The model with all tables, and the word vectors."""
     meta = {
         "model": config.model,
-        "spec": run.model.spec,
+        "encoder": run.model.encoder.spec,
+        "output": run.model.output.spec,
         "vocabulary": text.vocabulary.to_json(),
     }
     write_arrays(folder.model, run.parameters(), meta)

@@ -12,6 +12,8 @@ from dynotes.training.settings import ConfigError
 from dynotes.training.word2vec.checkpoint import read_checkpoint
 from tests.training.word2vec.small_word2vec import config, log, run
 
+SETTINGS = [{}, {"model": "cbow"}, {"shared": 0}, {"loss": "nce"}, {"loss": "hierarchical"}]
+
 
 def parameters(r):
     return {name.rsplit("/", 1)[1]: a for name, a in r.parameters().items()}
@@ -35,7 +37,9 @@ def test_two_runs_with_one_seed_give_equal_bits_and_another_seed_others(tmp_path
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 9, 17])
-@pytest.mark.parametrize("settings", [{}, {"model": "cbow"}, {"shared": 0}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"model": "cbow"}, {"shared": 0}, {"loss": "nce"}], ids=str
+)
 def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, settings):
     whole = run(tmp_path / "whole", config(**settings))
     whole.train()
@@ -126,4 +130,4 @@ def test_the_checkpoint_holds_places_and_both_tables(tmp_path):
     at, arrays = read_checkpoint(r.folder)
     assert at.finished
     assert at.epoch == 2
-    assert sorted(arrays) == ["/skip-gram/U", "/skip-gram/V"]
+    assert sorted(arrays) == ["/negative-sampling/U", "/skip-gram/V"]

@@ -4,16 +4,25 @@ import dynet as dy
 import numpy as np
 import pytest
 
+from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import Chunk
+from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.training.lm_step import TrainingError
-from dynotes.training.word2vec.step import Word2vecStepper, new_model
+from dynotes.training.word2vec.models import new_model
+from dynotes.training.word2vec.step import Word2vecStepper
 from tests.reference import word2vec as ref
 from tests.training.word2vec.small_word2vec import config
 
-COUNTS = np.array([40, 30, 20, 10, 5])
+COUNTS = {"a": 40, "b": 30, "c": 20, "d": 10, "e": 5}
 IDS = np.array([0, 3, 0, 1, 3], np.int32)
-LOSSES = [{"shared": 8}, {"shared": 0}, {"loss": "softmax", "shared": 64}]
-every = pytest.mark.parametrize("loss", LOSSES, ids=["shared", "private", "softmax"])
+LOSSES = {
+    "shared": {"shared": 8},
+    "private": {"shared": 0},
+    "nce": {"loss": "nce"},
+    "hierarchical": {"loss": "hierarchical"},
+    "softmax": {"loss": "softmax"},
+}
+every = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 models = pytest.mark.parametrize("model", ["skipgram", "cbow"])
 
 
@@ -24,22 +33,23 @@ def chunk(ids=IDS, windows=1, sentences=None):
 
 
 def stepper(**settings):
-    settings = {"dim": 4, "negatives": 2, **settings}
-    if settings.get("loss") == "softmax":
-        del settings["negatives"]
+    settings = {"dim": 4, "shared": 64, **settings}
+    if settings.get("loss") not in ("softmax", "hierarchical"):
+        settings["negatives"] = 2
     settings = config(**settings)
+    vocabulary = Vocabulary.build(COUNTS, min_count=1, unk=None, eos=None)
     pc = dy.ParameterCollection()
-    model = new_model(settings, pc, len(COUNTS))
+    model = new_model(settings, pc, TokenText(vocabulary, IDS, np.array([5]), 0, ""))
     rng = np.random.default_rng(4)
-    for table in (model.inputs, model.outputs):
-        table.init_from_array(rng.normal(0, 0.5, (5, 4)))
+    for table in model.tables:
+        table.init_from_array(rng.normal(0, 0.5, table.shape()))
     trainer = dy.SimpleSGDTrainer(pc, 0.1)
     trainer.set_clip_threshold(-1)
-    return pc, Word2vecStepper(model, trainer, settings, COUNTS)
+    return pc, Word2vecStepper(model, trainer, settings)
 
 
 def tables(step):
-    return [np.array(t.as_array()) for t in (step.model.inputs, step.model.outputs)]
+    return [np.array(t.as_array()) for t in step.model.tables]
 
 
 @models
@@ -62,7 +72,7 @@ def test_the_losses_are_the_pairs_of_skip_gram_and_the_positions_of_cbow(model, 
 
 def test_a_step_without_damping_is_plain_gradient_descent():
     """v_r <- v_r - eta dJ/dv_r of the full softmax, by loops."""
-    pc, step = stepper(loss="softmax", shared=64, damping=0.0)
+    pc, step = stepper(loss="softmax", damping=0.0)
     v, u = tables(step)
     pairs = [(0, 3), (3, 0), (3, 0), (0, 3), (0, 1), (1, 0), (1, 3), (3, 1)]
     dv, du = np.zeros_like(v), np.zeros_like(u)
@@ -101,7 +111,7 @@ def test_noise_counts_among_the_losses_of_an_output_row():
     original = step._factors.set
     step._factors.set = lambda *args: (factors.append(args), original(*args))
     step.step(chunk(), 0.1, np.random.default_rng(1))
-    (_, _, outputs) = factors[0]
+    _, (_, outputs) = factors[0]
     assert sum(float(np.sum(mass)) for _, mass in outputs) == pytest.approx(8 * (1 + 2))
     assert pc.parameter_count()
 
@@ -140,7 +150,7 @@ def test_equal_generators_give_equal_bits(model, loss):
 
 def test_a_loss_that_is_no_number_stops_training_before_the_update():
     pc, step = stepper(damping=0.0)
-    step.model.inputs.init_from_array(np.full((5, 4), np.nan))
+    step.model.encoder.inputs.init_from_array(np.full((5, 4), np.nan))
     before = tables(step)[1]
     with pytest.raises(TrainingError, match="the loss is nan; lower the learning rate"):
         step.step(chunk(), 0.1, np.random.default_rng(1))

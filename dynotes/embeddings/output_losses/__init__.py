@@ -1,0 +1,1 @@
+"""What the hidden vectors of an embedding model have to predict, and by which loss."""
