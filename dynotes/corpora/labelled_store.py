@@ -84,7 +84,7 @@ def store_examples(
     """
     whole_number("min_count", min_count)
     folder, digest = Path(folder), digest_of(path)
-    sizes = {"n": n, "minn": minn, "maxn": maxn, "buckets": buckets}
+    sizes: dict[str, Any] = {"n": n, "minn": minn, "maxn": maxn, "buckets": buckets}
     more = hashlib.sha256("\n".join(more_words).encode()).hexdigest()
     settings = {**sizes, **style._asdict(), "min_count": min_count, "more_words": more}
     stored = _open_stored(folder, settings, digest)
@@ -130,8 +130,8 @@ def _vocabulary(words: Counter[str], min_count: int, more: Sequence[str]) -> Voc
     added = [word for word in more if word not in base]
     if not added:
         return base
-    counts = [*base.counts.tolist(), *(words[w] for w in added)]
-    return Vocabulary([*base.words, *added], eos=END_OF_SENTENCE, counts=counts)
+    every = [*base.words, *added]
+    return Vocabulary(every, eos=END_OF_SENTENCE, counts=[words[word] for word in every])
 
 
 def _write(
@@ -139,9 +139,7 @@ def _write(
 ) -> None:
     """The four files, with codes in the place of rows."""
     with contextlib.ExitStack() as stack:
-        files = {
-            name: stack.enter_context(atomic_open(_file(folder, name))) for name in FILES
-        }
+        files = {name: stack.enter_context(atomic_open(_file(folder, name))) for name in FILES}
         rows_before = labels_before = 0
         for block in _blocks(texts):
             bag = features.codes([text.words for text in block])
@@ -182,9 +180,7 @@ def _renumber(folder: Path, V: int, buckets: int) -> None:
     atomic_write(folder / USED, used.astype(np.int64).tobytes())
 
 
-def _open_stored(
-    folder: Path, settings: dict[str, Any], digest: str
-) -> Optional[LabelledExamples]:
+def _open_stored(folder: Path, settings: dict[str, Any], digest: str) -> Optional[LabelledExamples]:
     """What the folder holds, if it is this text with these settings."""
     try:
         about = json.loads((folder / ABOUT).read_bytes())
@@ -207,9 +203,9 @@ def _opened(folder: Path, about: dict[str, Any]) -> LabelledExamples:
         used=np.fromfile(folder / USED, np.int64),
     )
     labels = Vocabulary.from_json(about["labels"])
-    return LabelledExamples(
-        features, labels, *maps.values(), n_words=about["n_words"], digest=about["sha256"]
-    )
+    rows, row_ends, ids, label_ends = (maps[name] for name in FILES)
+    n_words, digest = about["n_words"], about["sha256"]
+    return LabelledExamples(features, labels, rows, row_ends, ids, label_ends, n_words, digest)
 
 
 def _file(folder: Path, name: str) -> Path:

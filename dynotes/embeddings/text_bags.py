@@ -23,13 +23,13 @@ class TextBags(NamedTuple):
 
     words: (u,) ids of the rows, ascending.
     cells: (C,) places in A, column-major and ascending; shares: (C,) float32, the numbers there.
-    count: N.
+    n_texts: N.
     """
 
     words: np.ndarray
     cells: np.ndarray
     shares: np.ndarray
-    count: int
+    n_texts: int
 
 
 class Gold(NamedTuple):

@@ -4,6 +4,7 @@ import dynet as dy
 import numpy as np
 import pytest
 
+from dynotes.embeddings import fasttext_classifier
 from dynotes.embeddings.fasttext_classifier import FastTextClassifier
 from dynotes.embeddings.text_bags import Gold, text_bags
 from dynotes.graph.arrays import read
@@ -14,18 +15,26 @@ R, D, L = 8, 3, 4
 TEXTS = [[1, 2, 1], [0], [5, 7, 3, 2]]
 LABELS = [0, 3, 3]
 SETS = [[0, 2], [3], [1, 3]]
-outputs = pytest.mark.parametrize("output", ["softmax", "one-vs-all"])
+COUNTS = [9, 1, 2, 4]
+TREE = {0: "1", 3: "01", 2: "001", 1: "000"}  # of these counts, by hand
+OUTPUTS = ["softmax", "hierarchical-softmax", "one-vs-all"]
+outputs = pytest.mark.parametrize("output", OUTPUTS)
 
 
 def made(output="softmax", seed=0):
     """(collection, model, its two matrices)."""
     rng = np.random.default_rng(seed)
-    A, B = (rng.normal(0, 0.7, (n, D)).astype(np.float32).astype(float) for n in (R, L))
     pc = dy.ParameterCollection()
-    model = FastTextClassifier(pc, n_rows=R, n_embed=D, n_labels=L, output=output)
-    set_value(model.A, A)
-    set_value(model.B, B)
-    return pc, model, A, B
+    model = FastTextClassifier(pc, n_rows=R, n_embed=D, counts=COUNTS, output=output)
+    tables = (model.A, layer(model))
+    arrays = [rng.normal(0, 0.7, t.shape()).astype(np.float32).astype(float) for t in tables]
+    for table, array in zip(tables, arrays):
+        set_value(table, array)
+    return pc, model, *arrays
+
+
+def layer(model):
+    return model.tree.outputs if model.output == "hierarchical-softmax" else model.B
 
 
 def bags(texts=TEXTS):
@@ -38,7 +47,7 @@ def gold(sets):
 
 
 def gold_of(output):
-    return gold([[y] for y in LABELS]) if output == "softmax" else gold(SETS)
+    return gold(SETS if output == "one-vs-all" else [[y] for y in LABELS])
 
 
 def test_the_hidden_vector_is_the_mean_of_the_rows_of_a_text():
@@ -58,7 +67,7 @@ def test_scores_are_the_linear_layer_of_the_mean():
 def test_the_softmax_loss_is_its_definition():
     pc, model, A, B = made()
     expected = [ref.softmax_loss(A, B, text, y) for text, y in zip(TEXTS, LABELS)]
-    found = read(model.loss(bags(), gold_of("softmax")))[0]
+    found = read(model.losses(bags(), gold_of("softmax")))[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert pc.parameter_count()
 
@@ -66,7 +75,21 @@ def test_the_softmax_loss_is_its_definition():
 def test_the_loss_of_one_vs_all_is_that_of_a_logistic_regression_a_label():
     pc, model, A, B = made("one-vs-all")
     expected = [ref.one_vs_all_loss(A, B, text, ys) for text, ys in zip(TEXTS, SETS)]
-    found = read(model.loss(bags(), gold(SETS)))[0]
+    found = read(model.losses(bags(), gold(SETS)))[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert pc.parameter_count()
+
+
+def test_the_hierarchical_loss_is_the_sum_of_its_questions():
+    pc, model, A, U = made("hierarchical-softmax")
+    assert {y: model.tree.tree.code(y) for y in range(L)} == TREE
+    way = {"": 2, "0": 1, "00": 0}  # nodes by the code so far
+    expected = []
+    for text, y in zip(TEXTS, LABELS):
+        h, code = ref.hidden(A, text), TREE[y]
+        asked = [(U[way[code[:j]]] @ h, bit == "1") for j, bit in enumerate(code)]
+        expected.append(sum(np.logaddexp(0, s if one else -s) for s, one in asked))
+    found = read(model.losses(bags(), gold_of("hierarchical-softmax")))[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert pc.parameter_count()
 
@@ -75,34 +98,60 @@ def test_one_vs_all_takes_texts_without_any_label():
     pc, model, A, B = made("one-vs-all")
     sets = [[], [3], []]
     expected = [ref.one_vs_all_loss(A, B, text, ys) for text, ys in zip(TEXTS, sets)]
-    np.testing.assert_allclose(read(model.loss(bags(), gold(sets)))[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(read(model.losses(bags(), gold(sets)))[0], expected, rtol=1e-5)
     none = [ref.one_vs_all_loss(A, B, text, []) for text in TEXTS]
-    np.testing.assert_allclose(read(model.loss(bags(), gold([[]] * 3)))[0], none, rtol=1e-5)
+    np.testing.assert_allclose(read(model.losses(bags(), gold([[]] * 3)))[0], none, rtol=1e-5)
     assert pc.parameter_count()
 
 
+def probabilities(model, texts=TEXTS):
+    return np.exp(model.log_probs(read(model.scores(bags(texts)))).astype(float))
+
+
 @outputs
-def test_the_loss_is_made_of_the_probabilities(output):
+@pytest.mark.parametrize("ways", [1, 1 << 22])
+def test_the_losses_are_those_of_the_probabilities(output, ways, monkeypatch):
+    monkeypatch.setattr(fasttext_classifier, "WAYS", ways)
     pc, model, _, _ = made(output)
-    p = np.exp(read(model.log_probs(bags())).astype(float))
-    losses = read(model.loss(bags(), gold_of(output)))[0]
-    if output == "softmax":
+    p, losses = probabilities(model), read(model.losses(bags(), gold_of(output)))[0]
+    if output == "one-vs-all":
+        right = [[p[y, i] if y in s else 1 - p[y, i] for y in range(L)] for i, s in enumerate(SETS)]
+        expected = -np.log(right).sum(axis=1)
+    else:
         np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-6)
         expected = [-np.log(p[y, i]) for i, y in enumerate(LABELS)]
-    else:
-        right = np.array([[p[y, i] if y in s else 1 - p[y, i] for y in range(L)]
-                          for i, s in enumerate(SETS)])  # fmt: skip
-        expected = -np.log(right).sum(axis=1)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert pc.parameter_count()
+
+
+def test_log_probabilities_of_large_scores_are_finite():
+    scores = np.array([[900.0], [-900.0], [0.0], [800.0]], np.float32)
+    for output, expected in (
+        ("softmax", [0, -1800, -900, -100]),
+        ("one-vs-all", [0, -900, None, 0]),
+    ):
+        pc, model, _, _ = made(output)
+        found = model.log_probs(scores)[:, 0]
+        assert np.isfinite(found).all()
+        for a, b in zip(found, expected):
+            assert b is None or a == pytest.approx(b, abs=1e-6)
+        assert pc.parameter_count()
+
+
+@outputs
+def test_the_loss_is_the_sum_of_the_losses(output):
+    pc, model, _, _ = made(output)
+    total = model.loss(bags(), gold_of(output)).scalar_value()
+    assert total == pytest.approx(read(model.losses(bags(), gold_of(output))).sum(), rel=1e-6)
     assert pc.parameter_count()
 
 
 @outputs
 def test_gradients_are_those_of_finite_differences(output):
     pc, model, _, _ = made(output)
-    assert_gradients(
-        lambda: asymmetric(model.loss(bags(), gold_of(output))), [model.A, model.B]
-    )
+    tables = [model.A, layer(model)]
+    assert_gradients(lambda: asymmetric(model.losses(bags(), gold_of(output))), tables)
+    assert_gradients(lambda: model.loss(bags(), gold_of(output)), tables)
     assert pc.parameter_count()
 
 
@@ -110,7 +159,7 @@ def test_gradients_are_those_of_finite_differences(output):
 def test_a_batch_is_the_texts_one_by_one(output):
     pc, model, _, _ = made(output)
     g = gold_of(output)
-    together = read(model.loss(bags(), g))[0]
+    together = read(model.losses(bags(), g))[0]
     alone = [
         model.loss(bags([text]), gold([g.labels[g.columns == i]])).scalar_value()
         for i, text in enumerate(TEXTS)
@@ -128,21 +177,22 @@ def test_the_order_of_the_rows_of_a_text_does_not_matter():
 
 def test_before_training_every_label_is_as_likely():
     pc = dy.ParameterCollection()
-    model = FastTextClassifier(pc, n_rows=R, n_embed=D, n_labels=L)
-    np.testing.assert_allclose(read(model.log_probs(bags())), -np.log(L), rtol=1e-6)
+    model = FastTextClassifier(pc, n_rows=R, n_embed=D, counts=COUNTS)
+    np.testing.assert_allclose(probabilities(model), 1 / L, rtol=1e-6)
     assert np.abs(model.A.as_array()).max() <= 1 / D
 
 
-def test_steps_along_the_gradient_separate_separable_texts():
+@outputs
+def test_steps_along_the_gradient_separate_separable_texts(output):
     pc = dy.ParameterCollection()
-    model = FastTextClassifier(pc, n_rows=R, n_embed=D, n_labels=L)
+    model = FastTextClassifier(pc, n_rows=R, n_embed=D, counts=COUNTS, output=output)
     trainer = dy.SimpleSGDTrainer(pc, 0.5)
     for _ in range(200):
         dy.renew_cg()
-        dy.sum_batches(model.loss(bags(), gold([[0], [3], [2]]))).backward()
+        model.loss(bags(), gold([[0], [3], [2]])).backward()
         trainer.update()
     dy.renew_cg()
-    assert read(model.log_probs(bags())).argmax(axis=0).tolist() == [0, 3, 2]
+    assert probabilities(model).argmax(axis=0).tolist() == [0, 3, 2]
 
 
 @pytest.mark.parametrize(
@@ -168,16 +218,18 @@ def test_one_vs_all_refuses_labels_of_texts_that_are_not_there():
     assert pc.parameter_count()
 
 
-@pytest.mark.parametrize("sizes", [(0, 3, 2), (4, 0, 2), (4, 3, 0)])
-def test_impossible_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match="expected 1 to"):
+@pytest.mark.parametrize(
+    "change", [{"n_rows": 0}, {"n_embed": 0}, {"counts": []}, {"counts": [-1, 2]}], ids=str
+)
+def test_impossible_sizes_are_refused(change):
+    with pytest.raises(ValueError, match=r"expected 1 to|counts:"):
         FastTextClassifier(
-            dy.ParameterCollection(), **dict(zip(("n_rows", "n_embed", "n_labels"), sizes))
+            dy.ParameterCollection(), **{"n_rows": 2, "n_embed": 2, "counts": [1, 1], **change}
         )
 
 
 def test_another_output_is_refused():
     with pytest.raises(ValueError, match="output: expected one of softmax"):
         FastTextClassifier(
-            dy.ParameterCollection(), n_rows=2, n_embed=2, n_labels=2, output="sparsemax"
+            dy.ParameterCollection(), n_rows=2, n_embed=2, counts=[1, 1], output="sparsemax"
         )

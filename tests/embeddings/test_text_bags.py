@@ -9,9 +9,9 @@ ROWS, ENDS = [4, 9, 4, 2, 9, 9, 4, 2], [3, 4, 8]
 
 
 def matrix(bags):
-    A = np.zeros(len(bags.words) * bags.count)
+    A = np.zeros(len(bags.words) * bags.n_texts)
     A[bags.cells] = bags.shares
-    return A.reshape(bags.count, -1).T
+    return A.reshape(bags.n_texts, -1).T
 
 
 def test_a_column_holds_the_shares_of_the_rows_of_a_text():

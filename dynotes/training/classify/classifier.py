@@ -85,7 +85,8 @@ class Classifier:
         for batch in _batches(texts):
             bag = self.features.bag(batch)
             dy.renew_cg()
-            log_p = read(self.model.log_probs(text_bags(bag.rows, bag.ends)))
+            scores = read(self.model.scores(text_bags(bag.rows, bag.ends)))
+            log_p = self.model.log_probs(scores)
             # the more frequent label first where two are as likely
             best = np.argsort(-log_p, axis=0, kind="stable")[:k].T
             for i, ids in enumerate(best):
@@ -93,9 +94,7 @@ class Classifier:
                 ids, p = ids[p >= threshold], p[p >= threshold]
                 yield Prediction(self.labels.decode(ids), p.tolist())
 
-    def score(
-        self, texts: Iterable[LabelledText], *, k: int = 1, threshold: float = 0.0
-    ) -> Scores:
+    def score(self, texts: Iterable[LabelledText], *, k: int = 1, threshold: float = 0.0) -> Scores:
         """Counts of the k best labels of each text against its own labels."""
         gold: list[list[str]] = []
 
@@ -173,7 +172,7 @@ def read_classifier(path: PathLike) -> tuple[Classifier, dy.ParameterCollection]
 
 def _checked(spec: dict[str, Any], features: TextFeatures, labels: Vocabulary) -> dict[str, Any]:
     """The sizes of a model, if they fit what its numbers stand for."""
-    expected, found = (features.n_rows, len(labels)), (spec["n_rows"], spec["n_labels"])
+    expected, found = (features.n_rows, len(labels)), (spec["n_rows"], len(spec["counts"]))
     if found != expected:
         raise ValueError(f"expected {expected} rows and labels, found {found}")
     return spec

@@ -50,23 +50,27 @@ def find_files(options: Mapping[str, Any]) -> Optional[TextFiles]:
         ConfigError: options that contradict each other.
         InputError: a file or corpus that is not there.
     """
-    corpus, named = options["corpus"], {k: options[k] for k in TextFiles._fields}
-    if named["train"] is None and named["dev"] is not None:
+    corpus = options["corpus"]
+    if options["train"] is None and options["dev"] is not None:
         raise ConfigError("--dev: only together with --train")
-    if named["train"] is not None and corpus is not None:
+    if options["train"] is not None and corpus is not None:
         raise ConfigError("--corpus: not together with --train")
-    found = {k: None if path is None else existing_file(path) for k, path in named.items()}
-    if named["train"] is not None:
-        return TextFiles(**found)
+    vectors = _existing(options["vectors"])
+    if options["train"] is not None:
+        return TextFiles(existing_file(options["train"]), _existing(options["dev"]), vectors)
     if corpus in (None, "toy"):
-        if named["vectors"] is not None:
+        if vectors is not None:
             raise ConfigError("--vectors: only together with --train or another --corpus")
         return None
     folder = datasets.data_dir(options["data_dir"])
     if folder is None:
         raise InputError(corpus, "no data folder: name it by --data-dir or DYNOTES_DATA")
     train, dev = (_first(folder, places) for places in CORPORA[corpus])
-    return TextFiles(train, dev, found["vectors"])
+    return TextFiles(train, dev, vectors)
+
+
+def _existing(path: Optional[Path]) -> Optional[Path]:
+    return None if path is None else existing_file(path)
 
 
 def _first(folder: Path, places: tuple[str, ...]) -> Path:
@@ -150,7 +154,7 @@ def resumed(out: Path) -> tuple[ClassifyConfig, TextFiles]:
         config = ClassifyConfig(**saved["settings"]).checked()
         paths = {name: Path(path) for name, path in saved["files"].items()}
         digests = {name: saved["sha256"][name] for name in paths}
-        files = TextFiles(**{"dev": None, "vectors": None, **paths})
+        files = TextFiles(paths["train"], paths.get("dev"), paths.get("vectors"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(folder.config, f"damaged or of another version ({error})") from None
     for name, path in paths.items():

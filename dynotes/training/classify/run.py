@@ -119,7 +119,7 @@ class ClassifyRun:
             done = (at.epoch + at.places[0] / n) / config.epochs
             rate = config.lr * (1 - done * (1 - config.min_lr))
             at.nats[0] += self.stepper.step(bags, gold, rate)
-            at.losses[0] += bags.count
+            at.losses[0] += bags.n_texts
             at.places[0] = end
             if self._stop:
                 return
@@ -130,8 +130,9 @@ class ClassifyRun:
         x, n = self.examples, self.n_texts
         rng = np.random.default_rng((self.config.seed, self.at.epoch))
         order, draws = rng.permutation(n), rng.random(n)
-        for begin in range(self.at.places[0], n, self.config.batch):
-            which = order[begin : begin + self.config.batch]
+        size = self.config.texts_an_update
+        for begin in range(self.at.places[0], n, size):
+            which = order[begin : begin + size]
             places, ends = stretches(x.row_ends, which)
             bags = text_bags(x.rows[places], ends)
             yield bags, self._gold(which, draws[begin : begin + len(which)]), begin + len(which)
@@ -154,10 +155,13 @@ class ClassifyRun:
             loss = at.nats[0] / max(1, at.losses[0])
             done = words * at.places[0] // self.n_texts
             self.progress(at.epoch + 1, done, words, f"loss {loss:.3f}")
-        if now - self._saved >= self.config.checkpoint_seconds:
+        if self._is_time():
             self._watch.stop()
             self._save()
             self._watch.start()
+
+    def _is_time(self) -> bool:
+        return time.perf_counter() - self._saved >= self.config.checkpoint_seconds
 
     def _after_epoch(self) -> None:
         at = self.at
@@ -175,7 +179,8 @@ class ClassifyRun:
         at.history = [*at.history, entry]
         at.finished = at.epoch >= self.config.epochs
         self._begin_epoch()
-        self._save()
+        if at.finished or self._is_time():
+            self._save()
         scores = "".join(f"  {k} {entry[k]:.4f}" for k in entry if k.startswith("dev_"))
         self.say(
             f"epoch {at.epoch}/{self.config.epochs}  loss {entry['loss']:.4f}{scores}  "
@@ -218,10 +223,13 @@ def new_model(
     config: ClassifyConfig, pc: dy.ParameterCollection, examples: LabelledExamples
 ) -> FastTextClassifier:
     """The model of the settings for some texts."""
+    counts = examples.labels.counts
+    if counts is None:
+        raise ValueError("the labels have no counts")
     return FastTextClassifier(
         pc,
         n_rows=examples.features.n_rows,
         n_embed=config.dim,
-        n_labels=len(examples.labels),
+        counts=counts.tolist(),
         output=config.output,
     )

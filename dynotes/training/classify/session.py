@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
+import dynet as dy
+
 from dynotes import runtime
 from dynotes.corpora.atomic import atomic_open
 from dynotes.corpora.errors import InputError, existing_file
@@ -97,14 +99,10 @@ def run_prediction(
             _write(stream, found.labels, found.probabilities)
             lines += 1
         stream.flush()
-    about = {"task": "classify", "model": str(path), "lines": lines, "k": k}
-    about |= {"labels": len(classifier.labels), "parameters": int(pc.parameter_count())}
-    return {**about, "seconds": round(time.perf_counter() - began, 3)}
+    return {**_about(path, classifier, pc, began), "lines": lines, "k": k}
 
 
-def run_evaluation(
-    path: Path, text: Optional[Path], *, k: int, threshold: float
-) -> dict[str, Any]:
+def run_evaluation(path: Path, text: Optional[Path], *, k: int, threshold: float) -> dict[str, Any]:
     """P@k and R@k on labelled texts.
 
     Args:
@@ -119,8 +117,15 @@ def run_evaluation(
     text = _test_text(path) if text is None else text
     classifier, pc = read_classifier(path)
     scores = classifier.score(read_labelled(text, classifier.style), k=k, threshold=threshold)
-    about = {"task": "classify", "model": str(path), "text": str(text)}
-    about |= {"metrics": _metrics(scores, k), "examples": scores.examples, "k": k}
+    found = {"metrics": _metrics(scores, k), "examples": scores.examples, "k": k}
+    return {**_about(path, classifier, pc, began), "text": str(text), **found}
+
+
+def _about(
+    path: Path, classifier: Classifier, pc: dy.ParameterCollection, began: float
+) -> dict[str, Any]:
+    """What the summaries of a trained model have in common."""
+    about: dict[str, Any] = {"task": "classify", "model": str(path)}
     about |= {"labels": len(classifier.labels), "parameters": int(pc.parameter_count())}
     return {**about, "seconds": round(time.perf_counter() - began, 3)}
 

@@ -40,7 +40,7 @@ class ClassifyStepper:
         """
         try:
             dy.renew_cg()
-            total = dy.sum_batches(self.model.loss(bags, gold))
+            total = self.model.loss(bags, gold)
             nats = scalar(total)
             if not math.isfinite(nats):
                 raise TrainingError(f"the loss is {nats}; lower the learning rate or the batch")
