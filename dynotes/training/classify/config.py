@@ -40,20 +40,11 @@ class ClassifyConfig:
     epochs: int = setting(5, "passes over the texts, in another order each", low=1, high=100000)
     lr: float = setting(0.5, "learning rate at the start; it falls linearly", low=0, high=1000)
     min_lr: float = setting(0.0, "learning rate at the end, as a part of lr", low=0, high=1)
-    batch: int = setting(
-        0,
-        "texts an update, by the sum of their losses; 0: 32, or 8 for one-vs-all",
-        low=0,
-        high=100000,
-    )
+    batch: int = setting(16, "texts an update, by the sum of their losses", low=1, high=100000)
+    clip: float = setting(5.0, "a step goes along a gradient of this norm at most; 0: any", low=0)
 
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
-
-    @property
-    def texts_an_update(self) -> int:
-        """The batch: one-vs-all steps along the sum over all labels too, and overshoots sooner."""
-        return self.batch or (8 if self.output == "one-vs-all" else 32)
 
     @property
     def style(self) -> TextStyle:

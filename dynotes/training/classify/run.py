@@ -63,7 +63,7 @@ class ClassifyRun:
         self.pc = dy.ParameterCollection()
         self.model = new_model(config, self.pc, data.examples)
         self.trainer = dy.SimpleSGDTrainer(self.pc, config.lr)
-        self.trainer.set_clip_threshold(-1.0)
+        self.trainer.set_clip_threshold(config.clip or -1.0)
         self.stepper = ClassifyStepper(self.model, self.trainer)
         self.views = memory_views(self.pc)
         if data.vectors is not None:
@@ -130,7 +130,7 @@ class ClassifyRun:
         x, n = self.examples, self.n_texts
         rng = np.random.default_rng((self.config.seed, self.at.epoch))
         order, draws = rng.permutation(n), rng.random(n)
-        size = self.config.texts_an_update
+        size = self.config.batch
         for begin in range(self.at.places[0], n, size):
             which = order[begin : begin + size]
             places, ends = stretches(x.row_ends, which)

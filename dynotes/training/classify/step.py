@@ -1,12 +1,14 @@
-"""One update of the classifier: some texts, one graph, a plain step along the sum of their losses.
+"""One update of the classifier: some texts, one graph, one step along the sum of their losses.
 
-    theta <- theta - eta d/dtheta sum_i J_i
+    theta <- theta - eta min(1, C/|g|) g        g = d/dtheta sum_i J_i
 
-The released code updates after every text.  The sum of a few texts does as well: texts share few
-rows, and each moves a row by its share in the mean alone.
+The released code updates after every text, so that each sees what the ones before have done.  Added
+up, steps of texts that have much in common (short ones, with few labels) overshoot and feed each
+other; the bound C on the norm of g stops that, and leaves all other steps alone.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T58)
 Paper: Joulin et al. 2017, arXiv:1607.01759
+Differs: the released code takes a text at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class ClassifyStepper:
 
     Args:
         model: the model.
-        trainer: DyNet's SGD trainer of its collection, without clipping.
+        trainer: DyNet's SGD trainer of its collection, with C as the threshold of its clipping.
     """
 
     def __init__(self, model: FastTextClassifier, trainer: dy.SimpleSGDTrainer) -> None:
@@ -43,7 +45,9 @@ class ClassifyStepper:
             total = self.model.loss(bags, gold)
             nats = scalar(total)
             if not math.isfinite(nats):
-                raise TrainingError(f"the loss is {nats}; lower the learning rate or the batch")
+                raise TrainingError(
+                    f"the loss is {nats}; lower the learning rate, the batch or the clip"
+                )
             total.backward()
             self.trainer.learning_rate = rate
             self.trainer.update()
