@@ -6,6 +6,7 @@ The command line, the config file and config.json are all made from this one tab
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -41,10 +42,16 @@ class ClassifyConfig:
     lr: float = setting(0.5, "learning rate at the start; it falls linearly", low=0, high=1000)
     min_lr: float = setting(0.0, "learning rate at the end, as a part of lr", low=0, high=1)
     batch: int = setting(16, "texts an update, by the sum of their losses", low=1, high=100000)
-    clip: float = setting(5.0, "a step goes along a gradient of this norm at most; 0: any", low=0)
+    clip: float = setting(
+        5.0, "bound on the norm of a gradient, times sqrt(labels) for one-vs-all; 0: none", low=0
+    )
 
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
+
+    def clip_of(self, n_labels: int) -> float:
+        """The bound: dJ/ds of a text has a norm below sqrt 2, or sqrt L if all labels are asked."""
+        return self.clip * (math.sqrt(n_labels) if self.output == "one-vs-all" else 1.0)
 
     @property
     def style(self) -> TextStyle:

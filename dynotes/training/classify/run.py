@@ -63,7 +63,7 @@ class ClassifyRun:
         self.pc = dy.ParameterCollection()
         self.model = new_model(config, self.pc, data.examples)
         self.trainer = dy.SimpleSGDTrainer(self.pc, config.lr)
-        self.trainer.set_clip_threshold(config.clip or -1.0)
+        self.trainer.set_clip_threshold(config.clip_of(len(data.examples.labels)) or -1.0)
         self.stepper = ClassifyStepper(self.model, self.trainer)
         self.views = memory_views(self.pc)
         if data.vectors is not None:
