@@ -86,4 +86,4 @@ def test_whole_sentences_keep_their_words_and_reach_and_take_plain_steps():
         found = Word2vecConfig(model=model)
         assert (found.thinning, found.reach, found.beta) == (0.0, 1000, 0.0)
     windows = Word2vecConfig(window=3)
-    assert (windows.threshold, windows.reach, windows.beta) == (1e-3, 3, 0.1)
+    assert (windows.thinning, windows.reach, windows.beta) == (1e-3, 3, 0.1)
