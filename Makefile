@@ -107,6 +107,13 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
+.PHONY: exp-pos-probe exp-window-size
+exp-pos-probe: install  ## parts of speech from frozen vectors: structured models beside skip-gram, EWT
+	$(BIN)/python scripts/experiments/pos_probe.py --out runs/pos-probe
+
+exp-window-size: install  ## what vectors know at windows of 1 to 20 words, Brown
+	$(BIN)/python scripts/experiments/window_size.py --out runs/window-size
+
 .PHONY: exp-subword
 exp-subword: install  ## skip-gram with and without n-grams of characters: analogies, similarity, Brown
 	$(BIN)/python scripts/experiments/subword.py --out runs/subword
@@ -114,6 +121,18 @@ exp-subword: install  ## skip-gram with and without n-grams of characters: analo
 .PHONY: exp-paragraphs
 exp-paragraphs: install  ## paragraph vectors on Subj, MR and TREC beside bags of words
 	$(BIN)/python scripts/experiments/paragraphs.py --out runs/paragraphs
+
+.PHONY: exp-context2vec exp-c2w
+exp-context2vec: install  ## words in the gaps of sentences: context2vec beside CBOW, Brown
+	$(BIN)/python scripts/experiments/slot_filling.py --out runs/slot-filling
+exp-c2w: install  ## language models that read words from a table or by their characters, three treebanks
+	$(BIN)/python scripts/experiments/c2w.py --out runs/c2w
+
+.PHONY: exp-phrases exp-sembei
+exp-phrases: install  ## composed vectors of unseen phrases: tensor indexing, linear, additive
+	$(BIN)/python scripts/experiments/phrase_composition.py --out runs/phrases
+exp-sembei: install  ## n-grams of a text without spaces beside a poor segmentation
+	$(BIN)/python scripts/experiments/segmentation_free.py --out runs/sembei
 
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs

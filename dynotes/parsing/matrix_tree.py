@@ -11,6 +11,7 @@ turns negative, and float32 holds at any spread of the scores.  With exactly one
 part of first order in exp(s[0, .]): the root counts in the last pivot alone.
 
 The gradient of log Z with respect to s[h, d] is the probability that h is the head of d.
+A step keeps three (k, k - 1) matrices: n^3 numbers a sentence, and as many gradients.
 
 Note: Topic: Dependency Parsing / Methods (T71)
 Paper: Koo, Globerson, Carreras & Collins 2007; Smith & Smith 2007; McDonald & Satta 2007 (the

@@ -24,6 +24,7 @@ ODD = (
     "2.1\tnada\t_\t_\t_\t_\t_\t_\t0:root\tCopyOf=2\n"
     "2.2\tnada\t_\t_\t_\t_\t_\t_\t0:root\t_\n"
     "3\t#\u00a0\u2028x\t#\tNOUN\t_\t_\t0\troot\t0:root\t_\n"
+    "3.1\tnada\t_\t_\t_\t_\t_\t_\t_\t_\n"
     "\n"
     "1\tja\tja\tINTJ\t_\t_\t0\troot\t_\t_\n"
     "\n"
