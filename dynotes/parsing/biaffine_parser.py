@@ -101,10 +101,8 @@ class BiaffineParser(Builder):
         )
 
     def _mlp(self, name: str, size: int, n_hidden: int) -> _Mlp:
-        # orthonormal columns or rows, as far as there are enough
-        full = dy.GlorotInitializer(gain=1.0)
         add, name = self._pc.add_parameters, name.replace("_", "-")
-        W = [add((size, n_hidden), init=full, name=f"{name}-{side}") for side in "fb"]
+        W = [add((size, n_hidden), name=f"{name}-{side}") for side in "fb"]
         return _Mlp(*W, add((size,), init=0.0, name=f"{name}-bias"))
 
     def encode(
