@@ -81,6 +81,10 @@ bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1
 	done
 	$(BIN)/python scripts/bench/word2vec_memory.py
 
+.PHONY: parser
+parser: install  ## train a dependency parser on the bundled toy treebank (OUT=runs/parser)
+	$(BIN)/python scripts/parser.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/parser)
+
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
 	PYTHON=$(BIN)/python sh scripts/build_dynet.sh

@@ -72,9 +72,7 @@ def main() -> None:
     help="Word vectors that are added to the learned ones and stay as they are, in a format of "
     "word2vec; word-size must be theirs.",
 )
-@click.option(
-    "--multi-root", is_flag=True, show_default=True, help="Trees may have several roots."
-)
+@click.option("--multi-root", is_flag=True, show_default=True, help="Trees may have several roots.")
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -194,9 +192,7 @@ def evaluate(
         from dynotes.training.parser.session import run_evaluation
 
         how = Decoding(decoder, not multi_root)
-        result = run_evaluation(
-            run, treebank, how=how, punctuation=punctuation, subtypes=subtypes
-        )
+        result = run_evaluation(run, treebank, how=how, punctuation=punctuation, subtypes=subtypes)
     print_result(result)
 
 

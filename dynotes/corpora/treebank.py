@@ -89,7 +89,7 @@ class Symbols:
         """
         whole_number("min_count", min_count)
         forms: Counter[str] = Counter()
-        tags: Counter[str] = Counter()
+        tags: Counter[str] = Counter({ROOT: 0})
         labels: Counter[tuple[bool, str]] = Counter()
         for sentence in sentences:
             forms.update(sentence.forms)
@@ -111,7 +111,7 @@ class Symbols:
             words=Vocabulary.build(
                 words, min_count=min_count, unk=UNKNOWN, eos=None, specials=[ROOT]
             ),
-            tags=Vocabulary.build({**tags, ROOT: 0}, unk=None, eos=None, specials=[ROOT]),
+            tags=Vocabulary.build(tags, unk=None, eos=None, specials=[ROOT]),
             characters=character_table([ROOT, *forms], min_count=min(min_count, 2)),
             labels=table,
             roots=seen[0],
@@ -138,7 +138,9 @@ class Symbols:
         """The tables that gave `to_json`; ValueError for anything else."""
         try:
             plain = dict(value)
-            tables = {name: Vocabulary.from_json(plain.pop(name)) for name in TABLES}
+            tables: dict[str, Any] = {
+                name: Vocabulary.from_json(plain.pop(name)) for name in TABLES
+            }
             vectors = plain.pop("vectors")
             known = None if vectors is None else Vocabulary.from_words(vectors)
             return cls(**tables, **plain, vectors=known)
@@ -270,11 +272,11 @@ def batch_of(text: EncodedSentences, which: Any, symbols: Symbols) -> SentenceBa
 def length_batches(
     lengths: np.ndarray, size: int, rng: Optional[np.random.Generator] = None
 ) -> list[np.ndarray]:
-    """Sentences of like length together, at most ``size`` places a batch, padding and roots counted.
+    """Sentences of like length together, at most ``size`` places a batch.
 
     Args:
         lengths: (S,).
-        size: places of a batch; a longer sentence is a batch of its own.
+        size: places of a batch, padding and roots counted; a longer sentence is a batch of its own.
         rng: shuffles sentences of a length and then the batches; None: by length, in their order.
 
     Returns:

@@ -2,14 +2,14 @@
 
     s_k(x, y) = x^T U_k y + u_k . x + w_k . y + b_k  =  [x; 1]^T [U_k u_k; w_k^T b_k] [y; 1]
 
-x is the vector of a head, y that of a dependent.  Arcs have one k: S = H^T (U D + u), where U models
-the pair and u how much a word tends to have dependents (w and b would be the same for all heads).
-Labels have a k each.  With x and y of one size this is the tensor indexing model of two word
-vectors with forms of full rank, and a bias: M = [u_k]^T, N = [w_k]^T.
+x is the vector of a head, y that of a dependent.  Arcs have one k: S = H^T (U D + u), where U
+models the pair and u how much a word tends to have dependents (w and b would be the same for all
+heads).  Labels have a k each.  With x and y of one size this is the tensor indexing model of two
+word vectors with forms of full rank, and a bias: M = [u_k]^T, N = [w_k]^T.
 
 Note: Topic: Dependency Parsing / Deep Biaffine Attention by T. Dozat & Manning (T72, T73, T75)
 Paper: Dozat & Manning 2017, arXiv:1611.01734, equations 2, 3 and 6
-Renamed: the paper's U^(1), u^(2) of arcs are U and u; of labels, the rows of its U^(2) are u_k, w_k.
+Renamed: U^(1) and u^(2) of arcs are U and u; the rows of U^(2) of labels are u_k and w_k.
 Differs: the paper has n scores for a word; the root is a head too, so they are n + 1.
 """
 
@@ -55,7 +55,7 @@ class Biaffine(Builder):
         )
         self.n_head, self.n_dep, self.n_out = n_head, n_dep, n_out
         add = self._pc.add_parameters
-        # U_k below U_k-1: the rows of all forms are one matrix
+        # one matrix: the rows of U_1, then those of U_2, ...
         self.U = add((n_out * n_head, n_dep), init=0.0, name="U")
         self.u = add((n_out * n_head,), init=0.0, name="u") if bias_head else None
         self.w = add((n_out, n_dep), init=0.0, name="w") if bias_dep else None

@@ -102,8 +102,8 @@ class BiaffineParser(Builder):
 
     def _mlp(self, name: str, size: int, n_hidden: int) -> _Mlp:
         add, name = self._pc.add_parameters, name.replace("_", "-")
-        W = [add((size, n_hidden), name=f"{name}-{side}") for side in "fb"]
-        return _Mlp(*W, add((size,), init=0.0, name=f"{name}-bias"))
+        Wf, Wb = (add((size, n_hidden), name=f"{name}-{side}") for side in "fb")
+        return _Mlp(Wf, Wb, add((size,), init=0.0, name=f"{name}-bias"))
 
     def encode(
         self,

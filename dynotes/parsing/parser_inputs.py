@@ -127,7 +127,9 @@ class ParserInputs(Builder):
             tag = dy.lookup_batch(self.tags, known.ravel().tolist())
             parts.append(scale_columns(tag, next(factors)))
         if self.characters is not None:
-            spelled = dy.pick_batch_elems(self.spelled(batch.spelling), batch.forms.ravel().tolist())
+            spelled = dy.pick_batch_elems(
+                self.spelled(batch.spelling), batch.forms.ravel().tolist()
+            )
             parts.append(scale_columns(spelled, next(factors)))
         return parts
 

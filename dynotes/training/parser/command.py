@@ -65,8 +65,8 @@ def find_files(options: Mapping[str, Any]) -> TreebankFiles:
             raise ConfigError(f"--{name}: only together with --train")
     if corpus in (None, TOY):
         folder = toy_dir(options["out"] / TOY)
-        paths = [folder / f"{part}.conllu" for part in PARTS]
-        return TreebankFiles(*paths, vectors, multi_root)
+        train, dev, test = (folder / f"{part}.conllu" for part in PARTS)
+        return TreebankFiles(train, dev, test, vectors, multi_root)
     found = corpus_parts(corpus, datasets.data_dir(options["data_dir"]))
     return TreebankFiles(*found, vectors, multi_root)
 
