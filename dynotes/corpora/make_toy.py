@@ -121,7 +121,7 @@ def _readme(
         questions=len(questions),
         pairs=len(files["similarity.tsv"].splitlines()),
         least=MIN_COUNT,
-        pairs_asked=PAIRS_A_SECTION,
+        asked=PAIRS_A_SECTION,
     )
 
 
@@ -186,8 +186,8 @@ around it, mostly in different ones.
 ## Analogies and similarities
 
 Both use only words that are seen {least} times in `train.txt` at least. An analogy pairs two stems
-in the same two inflections, of each relation the {pairs_asked} most frequent pairs at most. Stems that share
-their topic with others of their class are not asked about: the grammar gives them the same
+in the same two inflections, {asked} pairs a relation at most, the most frequent ones. Stems that
+share their topic with others of their class are not asked about: the grammar gives them the same
 distribution, so no text could tell them apart. Nor are pronouns but subjects: the number of an
 object shows nowhere. The similarity of two content words is 0 if their parts of speech differ,
 else 2 + 3 [same family] + 2 [same topic] + 3 (share of equal features; 1 if there are none), where

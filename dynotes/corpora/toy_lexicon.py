@@ -150,6 +150,7 @@ class Lexicon:
         self._cells: dict[Cell, list[tuple[int, str]]] = {}
         self._emissions: dict[tuple[Cell, int], Emission] = {}
         self._weights: dict[tuple[tuple, int], list[float]] = {}
+        self._topics: dict[tuple[tuple, int], list[tuple[int, float]]] = {}
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._stems: set[str] = set()
         self._add_function_words()
@@ -173,11 +174,14 @@ class Lexicon:
 
     def topics(self, family: tuple, context: int = NO_TOPIC) -> list[tuple[int, float]]:
         """(right topic, its probability in this context)."""
-        right, weights = self.families[family].right, self.weights(family, context)
-        return [
-            (topic, math.fsum(w for w, own in zip(weights, right) if own == topic))
-            for topic in sorted(set(right))
-        ]
+        key = (family, context)
+        if key not in self._topics:
+            right, weights = self.families[family].right, self.weights(family, context)
+            self._topics[key] = [
+                (topic, math.fsum(w for w, own in zip(weights, right) if own == topic))
+                for topic in sorted(set(right))
+            ]
+        return self._topics[key]
 
     def emission(self, cell: Cell, context: int = NO_TOPIC) -> Emission:
         """P(form | cell, context)."""
