@@ -212,14 +212,11 @@ class ToyGrammar:
         """(verb family, probability) for a subject of class c."""
         s = self.sizes
         saying = s.p_saying if c < 2 and depth < s.max_depth else 0.0
-        p_transitive = (1 - saying) * s.p_transitive
-        p_intransitive = (1 - saying) * (1 - s.p_transitive)
         transitive = prefer(s.n_classes, c + 1, s.subject_bond)
-        intransitive = prefer(s.n_classes, c, s.subject_bond)
         return [
             (("VS", 0), saying),
-            *((("VT", j), p_transitive * p) for j, p in enumerate(transitive)),
-            *((("VI", j), p_intransitive * p) for j, p in enumerate(intransitive)),
+            (("VI", 0), (1 - saying) * (1 - s.p_transitive)),
+            *((("VT", j), (1 - saying) * s.p_transitive * p) for j, p in enumerate(transitive)),
         ]
 
     def _gap_families(self, c: int, c_object: int) -> list[tuple[tuple[str, int], float]]:

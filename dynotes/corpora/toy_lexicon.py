@@ -47,7 +47,7 @@ class ToySizes:
     n_nouns: int = 80  # stems a class
     n_adjectives: int = 80
     n_transitive: int = 32  # stems a class
-    n_intransitive: int = 20  # stems a class
+    n_intransitive: int = 80
     n_saying: int = 16
     n_time: int = 20  # adverbs a tense
     n_manner: int = 40
@@ -55,7 +55,7 @@ class ToySizes:
     n_evidentials: int = 2
     max_depth: int = 2  # of clauses in clauses
     zipf: float = 1.2  # exponent of the n_core most frequent stems of a family
-    zipf_tail: float = 4.0  # exponent of the others
+    zipf_tail: float = 5.0  # exponent of the others
     bond: float = 0.5  # of topics
     class_bond: float = 0.7  # P(the favourite class | verb, adposition; adposition | verb)
     subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
@@ -280,8 +280,7 @@ class Lexicon:
     def _add_verbs(self) -> None:
         s = self.sizes
         counts = {("VT", j): s.n_transitive for j in range(s.n_classes)}
-        counts.update({("VI", j): s.n_intransitive for j in range(s.n_classes)})
-        counts["VS", 0] = s.n_saying
+        counts.update({("VI", 0): s.n_intransitive, ("VS", 0): s.n_saying})
         for family, count in counts.items():
             self._add_family(family, count, left=True, right=True)
             for rank in range(count):

@@ -136,10 +136,10 @@ class Enumeration:
     def verb_phrase(self, depth, e, c, n, topic):
         s, found = self.s, []
         saying = s.p_saying if c < 2 and depth < s.max_depth else 0.0
+        p_vi = (1 - saying) * (1 - s.p_transitive)
+        found += [(p_vi * p, words) for p, words, _ in self.verbs(("VI", 0), e, n, topic)]
         for j in self.classes:
             p_vt = (1 - saying) * s.p_transitive * self.share(c + 1, s.subject_bond)[j]
-            p_vi = (1 - saying) * (1 - s.p_transitive) * self.share(c, s.subject_bond)[j]
-            found += [(p_vi * p, words) for p, words, _ in self.verbs(("VI", j), e, n, topic)]
             if p_vt:
                 objects = {}
                 for p, words, own in self.verbs(("VT", j), e, n, topic):
