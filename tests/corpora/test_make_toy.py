@@ -105,6 +105,21 @@ def test_analogies_are_right_inflections_of_frequent_words():
     assert sum(questions.values()) >= 800
 
 
+def test_no_other_word_has_the_distribution_of_one_that_is_asked_about(full):
+    """Words of one family, topic and inflection stand in the same places equally often."""
+    entries, core = full.lexicon.entries, full.sizes.n_core
+
+    def distribution(word):
+        e = entries[word]
+        return e.cell.family, min(e.rank, core), e.features
+
+    mates = Counter(map(distribution, entries))
+    asked = {w for line in text_lines("analogies.txt") if line[0] != ":" for w in line.split()}
+    assert max(mates.values()) > 10
+    assert all(mates[distribution(w)] == 1 for w in asked)
+    assert {"Case=Nom" in entries[w].features for w in asked if entries[w].tag == "PRON"} == {True}
+
+
 def test_similarities_follow_their_closed_form(full):
     counts = Counter(w for line in text_lines("train.txt") for w in line.split())
     entries, core = full.lexicon.entries, full.sizes.n_core
