@@ -188,8 +188,8 @@ class Word2vecConfig(
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "toy": {
-        **{"loss": "softmax", "window": 2, "min_count": 1, "subsample": 1e-2},
-        **{"epochs": 5, "damping": 0.25},
+        **{"loss": "softmax", "dim": 40, "window": 2, "min_count": 1, "subsample": 1e-2},
+        **{"epochs": 5, "damping": 1.0},
     },
 }
 
