@@ -13,6 +13,7 @@ import pytest
 
 import dynotes
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.cwindow import CWindow
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
@@ -21,6 +22,7 @@ from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.windows import id_windows
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -101,6 +103,12 @@ def loss_output(loss, steps, batch):
     return loss.loss(dy.reshape(vectors(E, n), (E, n)), targets, noise)
 
 
+def window_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel()
+    grid = np.stack([words, words[::-1], np.full(len(words), encoder.padding), words])
+    return encoder.hidden(id_windows(grid))
+
+
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -169,6 +177,7 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "CWindow": Row(CWindow, {"n_words": V, "n_embed": E, "window": 2}, window_output),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
         HierarchicalSoftmaxLoss, {"counts": [9] + [2] * (V - 1), "n_embed": E}, loss_output

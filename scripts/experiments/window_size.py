@@ -101,7 +101,7 @@ def main(**options: Any) -> None:
     """Measure vectors of every window; the last line is JSON."""
     began = time.perf_counter()
     with clear_errors():
-        further = dict(trainings.named(text) for text in options["settings"])
+        further = dict(trainings.named("--setting", text) for text in options["settings"])
         folder = report.claim(options["out"])
         runs = measure(folder, options, further)
         import window_measure

@@ -63,7 +63,8 @@ class Word2vecConfig:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2; it falls linearly",
+        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2 (with softmax 0.05); "
+        "it falls linearly",
         low=0,
         high=1000,
     )
@@ -80,8 +81,9 @@ class Word2vecConfig:
     @property
     def first_rate(self) -> float:
         """The learning rate at the start: a bag shares its gradient out among its words."""
-        shared_out = {"cbow": 0.3 if self.mean else 0.05, "cwindow": 0.2}
-        return self.lr or shared_out.get(self.model, 0.05)
+        averaged = self.model == "cbow" and self.mean
+        slotted = self.model == "cwindow" and self.loss != "softmax"
+        return self.lr or (0.3 if averaged else 0.2 if slotted else 0.05)
 
     def checked(self) -> Word2vecConfig:
         """These settings.

@@ -15,7 +15,7 @@ def test_the_defaults_are_right():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "glove"}, "model: expected one of skipgram, cbow, found 'glove'"),
+        ({"model": "glove"}, "model: expected one of skipgram, cbow,.* found 'glove'"),
         ({"window": 0}, "window: expected 1 to 1000, found 0"),
         ({"negatives": 0}, "negatives: expected 1 to"),
         ({"dim": 0}, "dim: expected 1 to"),
@@ -70,3 +70,14 @@ def test_the_learning_rate_is_that_of_the_model_unless_it_is_named():
     assert Word2vecConfig(model="cbow").first_rate == 0.3
     assert Word2vecConfig(model="cbow", mean=False).first_rate == 0.05
     assert Word2vecConfig(model="cbow", lr=0.2).first_rate == 0.2
+    assert Word2vecConfig(model="cwindow").first_rate == 0.2
+    assert Word2vecConfig(model="cwindow", loss="softmax").first_rate == 0.05
+
+
+@pytest.mark.parametrize("model", ["structured-skipgram", "cwindow"])
+def test_models_with_slots_have_whole_windows_unless_drawn_ones_are_asked_for(model):
+    assert resolve(None, {}, {}).dynamic
+    assert not resolve(None, {}, {"model": model}).dynamic
+    assert not resolve("toy", {"model": model}, {}).dynamic
+    assert resolve(None, {"dynamic": True}, {"model": model}).dynamic
+    assert resolve(None, {"model": model}, {"model": "cbow"}).dynamic
