@@ -82,8 +82,10 @@ COLUMNS = (
     "--rate",
     "rates",
     multiple=True,
+    default=("skipgram=0.1", "structured-skipgram=0.1"),
+    show_default=True,
     metavar="MODEL=X",
-    help="Learning rate of a model, if not its default; repeatable.",
+    help="Learning rate of a model, if not word2vec.py's; repeatable.",
 )
 @click.option(
     "--radius",
