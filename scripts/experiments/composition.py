@@ -54,8 +54,10 @@ SUMS = ("russian+river", "german+capital", "young+woman", "white+house", "music+
     "--setting",
     "settings",
     multiple=True,
+    default=("epochs=8", "min_count=20"),
+    show_default=True,
     metavar="NAME=VALUE",
-    help="A further setting of the training, as in lr=0.1; repeatable.",
+    help="A further setting of the training; repeatable.",
 )
 @click.option("--seed", type=click.IntRange(1, 2**31), default=1, show_default=True, metavar="N",
               help="Of the training and of the drawn pairs.")  # fmt: skip
