@@ -134,6 +134,14 @@ exp-phrases: install  ## composed vectors of unseen phrases: tensor indexing, li
 exp-sembei: install  ## n-grams of a text without spaces beside a poor segmentation
 	$(BIN)/python scripts/experiments/segmentation_free.py --out runs/sembei
 
+.PHONY: exp-pos-probe exp-window-size exp-composition
+exp-pos-probe: install  ## part-of-speech tagging by frozen vectors, models with and without positions
+	$(BIN)/python scripts/experiments/pos_probe.py --out runs/pos-probe --test
+exp-window-size: install  ## small windows against large ones: syntax and topics, equal pairs
+	$(BIN)/python scripts/experiments/window_size.py --out runs/window-size
+exp-composition: install  ## contexts of sums of word vectors against those of both words
+	$(BIN)/python scripts/experiments/composition.py --out runs/composition
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -17,6 +17,7 @@ from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.context2vec import Context2vec
+from dynotes.embeddings.cwindow import CWindow
 from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
@@ -34,6 +35,7 @@ from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
 from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.embeddings.units import Units, VocabularyUnits
+from dynotes.embeddings.windows import id_windows as slotted
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -138,6 +140,11 @@ def window_output(model, steps, batch):
     return model.hidden(id_windows(words, slots, words))
 
 
+def slotted_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel()
+    return encoder.hidden(slotted([words, np.full_like(words, encoder.padding)]))
+
+
 def mixture_output(model, steps, batch):
     words = np.unique(ids(steps, batch))
     return model.hidden(Mixture(words, words[: len(words) * model.words], words, words))
@@ -235,6 +242,7 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "CWindow": Row(CWindow, {"n_words": V, "n_embed": E, "window": 1}, slotted_output),
     "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
     "Subword, sum": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
