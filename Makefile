@@ -111,6 +111,10 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 exp-subword: install  ## skip-gram with and without n-grams of characters: analogies, similarity, Brown
 	$(BIN)/python scripts/experiments/subword.py --out runs/subword
 
+.PHONY: exp-paragraphs
+exp-paragraphs: install  ## paragraph vectors on Subj, MR and TREC beside bags of words
+	$(BIN)/python scripts/experiments/paragraphs.py --out runs/paragraphs
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,6 +6,7 @@ python scripts/word2vec.py evaluate runs/word2vec
 python scripts/word2vec.py neighbours runs/word2vec WORD
 python scripts/word2vec.py analogy runs/word2vec A B C
 python scripts/word2vec.py convert runs/word2vec vectors.txt
+python scripts/word2vec.py infer runs/pv-dm runs/pv-dbow new.txt new-vectors.txt
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ FORMATS = ("text", "binary", "npy", "fasttext")
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Word vectors: train, evaluate, neighbours, analogy, convert."""
+    """Word and paragraph vectors: train, evaluate, neighbours, analogy, convert, infer."""
 
 
 @main.command()
@@ -280,6 +281,46 @@ def convert(source: Path, target: Path, format: Optional[str], limit: Optional[i
 
     with clear_errors():
         result = run_conversion(source, target, format=format, limit=limit)
+    print_result(result)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=FILE, metavar="RUN...")
+@click.argument("text", type=FILE, metavar="FILE")
+@click.argument("target", type=FILE, metavar="OUT")
+@click.option(
+    "--steps",
+    type=click.IntRange(0, 100000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Passes over each paragraph; 0: as many as the run had epochs.",
+)
+@click.option(
+    "--lr",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    show_default=True,
+    metavar="X",
+    help="Learning rate at the start; 0: that of the run.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(1, 2**32 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of everything random.",
+)
+@dynet_options
+def infer(runs: tuple[Path, ...], text: Path, target: Path, **options: Any) -> None:
+    """Vectors of the lines of FILE, a line each, from runs of pv-dm and pv-dbow, side by side."""
+    with clear_errors():
+        start_engine(options, options["seed"])
+        from dynotes.training.word2vec.infer import run_inference
+
+        names = ("steps", "lr", "seed")
+        result = run_inference(runs, text, target, **{name: options[name] for name in names})
     print_result(result)
 
 

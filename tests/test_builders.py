@@ -19,7 +19,10 @@ from dynotes.embeddings.output_losses.nce import NceLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
+from dynotes.embeddings.paragraphs import Mixture, id_windows
 from dynotes.embeddings.predictions import predicted
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
@@ -117,6 +120,18 @@ def loss_output(loss, steps, batch):
     return loss.loss(dy.reshape(vectors(E, n), (E, n)), targets, noise)
 
 
+def window_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    slots = np.stack([np.full_like(words, -1), words], axis=1)  # an empty slot reads the padding
+    return model.hidden(id_windows(words, slots, words))
+
+
+def mixture_output(model, steps, batch):
+    words = np.unique(ids(steps, batch))
+    return model.hidden(Mixture(words, words[: len(words) * model.words], words, words))
+
+
+PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -210,6 +225,11 @@ ROWS = {
     "NceLoss": Row(
         NceLoss, {"counts": [3] * V, "n_embed": E, "n_slots": 1, "negatives": 2}, loss_output
     ),
+    "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
+    "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
+    "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
+    "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

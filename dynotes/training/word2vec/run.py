@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import dynet as dy
 import numpy as np
@@ -91,9 +91,13 @@ class Word2vecRun:
         """Copies of all tables by name."""
         return snapshot(self.pc, self.views)
 
-    def vectors(self) -> np.ndarray:
-        """The word vectors, (V, D) float32."""
-        return self.model.vectors(self.parameters())
+    def vectors(self) -> Optional[np.ndarray]:
+        """The word vectors, (V, D) float32, if the model has any."""
+        return self.model.vectors and self.model.vectors(self.parameters())
+
+    def documents(self) -> Optional[np.ndarray]:
+        """The vectors of the lines of the text, (N, D) float32, if the model has any."""
+        return self.model.documents and self.model.documents(self.parameters())
 
     def train(self, *, resume: bool = False) -> Position:
         """Train to the end, from the start or from the folder's checkpoint.

@@ -6,7 +6,10 @@ import time
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from dynotes import runtime
+from dynotes.corpora.atomic import atomic_open
 from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.token_store import TokenText
@@ -26,6 +29,7 @@ from dynotes.training.word2vec.tools import (
 )
 
 VECTORS = "vectors.bin"
+DOCUMENTS = "documents.npy"
 
 
 def run_training(
@@ -61,15 +65,15 @@ def run_training(
     finally:
         close()
     vectors = _write(folder, config, text, run)
-    result = _summary(config, run, vectors, _tests(path, data))
+    result = _summary(config, run, vectors, _tests(path, data) if vectors else None)
     result["seconds"] = round(time.perf_counter() - began, 3)
     return finite(result)
 
 
 def _write(
     folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
-) -> WordVectors:
-    """The model with all tables, and the word vectors."""
+) -> Optional[WordVectors]:
+    """The model with all tables, and the vectors of words and of lines that it has."""
     meta = {
         "model": config.model,
         "encoder": run.model.encoder.spec,
@@ -77,7 +81,13 @@ def _write(
         "vocabulary": text.vocabulary.to_json(),
     }
     write_arrays(folder.model, run.parameters(), meta)
-    vectors = WordVectors(list(text.vocabulary.words), run.vectors())
+    documents, matrix = run.documents(), run.vectors()
+    if documents is not None:
+        with atomic_open(folder.path / DOCUMENTS) as file:
+            np.save(file, documents, allow_pickle=False)
+    if matrix is None:
+        return None
+    vectors = WordVectors(list(text.vocabulary.words), matrix)
     write_vectors(folder.path / VECTORS, vectors, format="binary")
     return vectors
 
@@ -93,14 +103,20 @@ def _tests(path: Path, data: Optional[Path]) -> Optional[WordTestFiles]:
 
 
 def _summary(
-    config: Word2vecConfig, run: Word2vecRun, vectors: WordVectors, tests: Optional[WordTestFiles]
+    config: Word2vecConfig,
+    run: Word2vecRun,
+    vectors: Optional[WordVectors],
+    tests: Optional[WordTestFiles],
 ) -> dict[str, Any]:
-    at = run.at
+    at, folder = run.at, run.folder.path
     metrics: dict[str, Any] = {"loss": round(at.history[-1]["loss"], 4)}
     details: dict[str, Any] = {}
-    if tests is not None:
+    if vectors is not None and tests is not None:
         details = evaluate_vectors(vectors, tests, methods=("add",), lower=not config.lower)
         metrics |= details.pop("metrics")
+    paths = {"vectors": folder / VECTORS} if vectors else {}
+    if run.model.documents is not None:
+        paths["documents"] = folder / DOCUMENTS
     return {
         "task": "word2vec",
         "model": config.model,
@@ -110,9 +126,9 @@ def _summary(
         "train_seconds": round(at.train_seconds, 3),
         "seconds": 0.0,
         "epochs": at.epoch,
-        "words": len(vectors.words),
+        "words": len(run.text.vocabulary),
         "seed": config.seed,
         "peak_memory_mb": round(peak_memory_mb(), 1),
-        "vectors": str(run.folder.path / VECTORS),
-        "run": str(run.folder.path),
+        **{name: str(path) for name, path in paths.items()},
+        "run": str(folder),
     }
