@@ -3,8 +3,8 @@
     magic, version | sizes and settings | words with counts | input table | output table
 
 The input table has a row for each word and each bucket.  Of buckets without a vector nothing is
-written: the rows are holes in the file, which read as zeros and take no place on most disks.  On
-reading, rows of zeros get no vector again.  Numbers are little-endian.
+written: the rows are holes in the file, which read as zeros, and of which most disks keep the
+large ones for nothing.  On reading, rows of zeros get no vector again.  Numbers are little-endian.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T57)
 Paper: Bojanowski et al. 2017, arXiv:1607.04606 (the released code)
