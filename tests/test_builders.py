@@ -13,6 +13,7 @@ import pytest
 
 import dynotes
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.fasttext_classifier import FastTextClassifier
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
@@ -22,6 +23,7 @@ from dynotes.embeddings.pairs import id_bags, id_pairs
 from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.skip_gram import SkipGram
 from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.text_bags import Gold, text_bags
 from dynotes.embeddings.units import Units
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
@@ -99,6 +101,12 @@ def unit_output(encoder, steps, batch):
     rows = ids(steps, batch).ravel()
     sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
     return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def text_output(model, steps, batch):
+    rows = ids(steps, batch).ravel()
+    labels = Gold(np.arange(len(rows)), rows % model.n_labels)
+    return model.losses(text_bags(rows, np.arange(1, len(rows) + 1)), labels)
 
 
 def loss_output(loss, steps, batch):
@@ -180,6 +188,19 @@ ROWS = {
     "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
     "Subword, sum": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "FastTextClassifier": Row(
+        FastTextClassifier, {"n_rows": V, "n_embed": E, "counts": [3, 2, 2]}, text_output
+    ),
+    "FastTextClassifier, tree": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [4, 2, 1], "output": "hierarchical-softmax"},
+        text_output,
+    ),
+    "FastTextClassifier, one-vs-all": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [3, 2], "output": "one-vs-all"},
+        text_output,
     ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
