@@ -5,7 +5,12 @@ python scripts/word2vec.py train --out runs/word2vec     on the bundled toy lang
 python scripts/word2vec.py evaluate runs/word2vec
 python scripts/word2vec.py neighbours runs/word2vec WORD
 python scripts/word2vec.py analogy runs/word2vec A B C
+python scripts/word2vec.py substitutes runs/context2vec "this is a [] book"
+python scripts/word2vec.py spell runs/c2w WORD
 python scripts/word2vec.py convert runs/word2vec vectors.txt
+python scripts/word2vec.py infer runs/pv-dm runs/pv-dbow new.txt new-vectors.txt
+python scripts/word2vec.py phrases TEXT OUT              new york becomes new_york
+python scripts/word2vec.py compose runs/tim FIRST SECOND  by a run of --model tim
 """
 
 from __future__ import annotations
@@ -28,17 +33,24 @@ from dynotes.command_line import (
     settings_options,
     start_engine,
 )
+from dynotes.commands.word2vec_questions import (
+    METHODS,
+    analogy,
+    compose,
+    neighbours,
+    spell,
+    substitutes,
+)
+from dynotes.commands.word2vec_texts import convert, infer, phrases
 from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_settings, resolve
 
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
-METHODS = ("add", "mul")
-FORMATS = ("text", "binary", "npy")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Word vectors: train, evaluate, neighbours, analogy, convert."""
+    """Vectors of words, of lines of text, and of phrases."""
 
 
 @main.command()
@@ -163,7 +175,11 @@ def evaluate(
     restrict_vocab: Optional[int],
     lower: bool,
 ) -> None:
-    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
+    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho.
+
+    Similarity is graded a second time with vectors from n-grams for unknown words, if the vectors
+    are a run of the subword model or a .bin file of fastText.
+    """
     from dynotes.corpora import datasets
     from dynotes.training.word2vec.tools import (
         WordTestFiles,
@@ -185,89 +201,8 @@ def evaluate(
     print_result(result)
 
 
-TOP = click.option(
-    "--top",
-    type=click.IntRange(1, 100000),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="How many words.",
-)
-RESTRICT = click.option(
-    "--restrict-vocab",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Only the N most frequent words can be answers.  [default: all]",
-)
-
-
-@main.command()
-@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@TOP
-@RESTRICT
-def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
-    """The words with the largest cosines to each WORD."""
-    from dynotes.training.word2vec.tools import run_neighbours
-
-    with clear_errors():
-        result = run_neighbours(vectors, words, **options)
-    for word, found in result["neighbours"].items():
-        for other, cosine in found:
-            click.echo(f"{word}\t{other}\t{cosine:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("words", nargs=3, metavar="A B C")
-@click.option(
-    "--method",
-    type=click.Choice(METHODS),
-    default="add",
-    show_default=True,
-    metavar="|".join(METHODS),
-    help="3CosAdd or 3CosMul.",
-)
-@TOP
-@RESTRICT
-def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
-    """The best words D of A is to B as C is to D."""
-    from dynotes.training.word2vec.tools import run_analogy
-
-    with clear_errors():
-        result = run_analogy(vectors, *words, **options)
-    for word, score in result["answers"]:
-        click.echo(f"{word}\t{score:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("source", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("target", type=FILE, metavar="FILE")
-@click.option(
-    "--format",
-    "format",
-    type=click.Choice(FORMATS),
-    default=None,
-    metavar="|".join(FORMATS),
-    help="[default: by the name of FILE: .txt and .vec, .bin, .npy]",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Only the N most frequent words.  [default: all]",
-)
-def convert(source: Path, target: Path, format: Optional[str], limit: Optional[int]) -> None:
-    """Write vectors in another format."""
-    from dynotes.training.word2vec.tools import run_conversion
-
-    with clear_errors():
-        result = run_conversion(source, target, format=format, limit=limit)
-    print_result(result)
+for command in (neighbours, analogy, substitutes, spell, compose, convert, infer, phrases):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

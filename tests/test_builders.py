@@ -12,19 +12,30 @@ import numpy as np
 import pytest
 
 import dynotes
+from dynotes.corpora.spelling import Spelling
+from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.composition_baselines import LinearComposition
+from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.fasttext_classifier import FastTextClassifier
+from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
 from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
 from dynotes.embeddings.output_losses.negatives import SharedNoise
 from dynotes.embeddings.pairs import id_bags, id_pairs
+from dynotes.embeddings.paragraphs import Mixture, id_windows
 from dynotes.embeddings.predictions import predicted
+from dynotes.embeddings.pv_dbow import PvDbow
+from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.slots import id_slots
 from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.embeddings.text_bags import Gold, text_bags
-from dynotes.embeddings.units import Units
+from dynotes.embeddings.units import Units, VocabularyUnits
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -109,12 +120,59 @@ def text_output(model, steps, batch):
     return model.losses(text_bags(rows, np.arange(1, len(rows) + 1)), labels)
 
 
+def unit_bag_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel() % (V - 2)
+    vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
+    bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
+    return encoder.hidden(bags)
+
+
+def composition_output(model, steps, batch):
+    n = steps * batch
+    return dy.esum([model(vectors(E, n), vectors(E, n) * 2.0, kind=kind) for kind in (0, 1)])
+
+
 def loss_output(loss, steps, batch):
     n = steps * batch
     slots = np.arange(n) % loss.n_slots
     targets = predicted(np.arange(n), ids(steps, batch).ravel(), slots)
     noise = SharedNoise(np.arange(V), np.full(V, 2 / V))
     return loss.loss(dy.reshape(vectors(E, n), (E, n)), targets, noise)
+
+
+def window_output(model, steps, batch):
+    words = ids(steps, batch).ravel()
+    slots = np.stack([np.full_like(words, -1), words], axis=1)  # an empty slot reads the padding
+    return model.hidden(id_windows(words, slots, words))
+
+
+def mixture_output(model, steps, batch):
+    words = np.unique(ids(steps, batch))
+    return model.hidden(Mixture(words, words[: len(words) * model.words], words, words))
+
+
+PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
+
+
+def sentences(steps, batch):
+    """B sentences of T words, every word in one place of its sentence at least."""
+    return id_slots(ids(steps, batch).T.tolist())
+
+
+def spelling(words):
+    """Words of 1 to 3 characters."""
+    lengths = np.arange(words) % 3 + 1
+    return Spelling(np.arange(lengths.sum()) % V, lengths)
+
+
+def spelled(steps, batch):
+    slots = sentences(steps, batch)
+    return SpelledSlots(slots, spelling(len(slots.words)))
+
+
+def read_left(reader, steps, batch):
+    slots = sentences(steps, batch)
+    return reader.hidden(vectors(E, len(slots.words)), slots)
 
 
 ROWS = {
@@ -202,6 +260,33 @@ ROWS = {
         {"n_rows": V, "n_embed": E, "counts": [3, 2], "output": "one-vs-all"},
         text_output,
     ),
+    "Subword, undivided": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
+    ),
+    "SubwordCbow": Row(
+        SubwordCbow, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_bag_output
+    ),
+    "SubwordCbow, undivided": Row(
+        SubwordCbow,
+        {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False},
+        unit_bag_output,
+    ),
+    "Context2vec": Row(
+        Context2vec,
+        {"n_words": V, "n_embed": E, "n_hidden": H, "n_middle": 9, "n_out": 5},
+        lambda m, steps, batch: m.hidden(sentences(steps, batch)),
+    ),
+    "C2w": Row(
+        C2w,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_hidden": H},
+        lambda m, steps, batch: m.embed(spelling(steps * batch)),
+    ),
+    "LeftReader": Row(LeftReader, {"n_embed": E, "n_hidden": H}, read_left),
+    "C2wReader": Row(
+        C2wReader,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_char_hidden": 3, "n_hidden": H},
+        lambda m, steps, batch: m.hidden(spelled(steps, batch)),
+    ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
         HierarchicalSoftmaxLoss, {"counts": [9] + [2] * (V - 1), "n_embed": E}, loss_output
@@ -212,6 +297,18 @@ ROWS = {
     "NceLoss": Row(
         NceLoss, {"counts": [3] * V, "n_embed": E, "n_slots": 1, "negatives": 2}, loss_output
     ),
+    "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
+    "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
+    "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
+    "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
+    "TensorIndexing": Row(
+        TensorIndexing, {"n_embed": E, "diag": "learned", "types": 2}, composition_output
+    ),
+    "TensorIndexing, full": Row(
+        TensorIndexing, {"n_embed": E, "rank": None, "diag": "unit", "types": 2}, composition_output
+    ),
+    "LinearComposition": Row(LinearComposition, {"n_embed": E, "types": 2}, composition_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

@@ -89,11 +89,16 @@ def write_fasttext(path: PathLike, model: FastTextFile) -> None:
         file.write(struct.pack(DICTIONARY, n_words, n_words, 0, int(counts.sum()), -1))
         for word, count in zip(vectors.words, counts.tolist()):
             file.write(word.encode() + b"\0" + struct.pack(ENTRY, count, 0))
-        file.write(struct.pack(MATRIX, False, n_words + vectors.n_buckets, size))
+        file.write(struct.pack(MATRIX, False, n_words + _n_buckets(vectors), size))
         _write_rows(file, vectors.table[:n_words])
         _write_buckets(file, vectors, n_words)
         file.write(struct.pack(MATRIX, False, *outputs.shape))
         _write_rows(file, outputs)
+
+
+def _n_buckets(vectors: SubwordVectors) -> int:
+    """Rows for n-grams: none without n-grams, as the released code and gensim have it."""
+    return vectors.n_buckets if vectors.maxn else 0
 
 
 def _header(model: FastTextFile) -> bytes:
@@ -102,7 +107,7 @@ def _header(model: FastTextFile) -> bytes:
         HEADER,
         *(MAGIC, VERSION, vectors.table.shape[1], model.window, model.epochs, model.min_count),
         *(model.negatives, 1, LOSSES[model.loss], CBOW if model.cbow else SKIP_GRAM),
-        *(vectors.n_buckets, vectors.minn, vectors.maxn, 100, model.subsample),
+        *(_n_buckets(vectors), vectors.minn, vectors.maxn, 100, model.subsample),
     )
 
 
@@ -130,7 +135,7 @@ def _write_buckets(file: BinaryIO, vectors: SubwordVectors, n_words: int) -> Non
     for first, end in zip(firsts.tolist(), ends):
         file.seek(begin + int(vectors.buckets[first]) * row_bytes)
         _write_rows(file, vectors.table[n_words + first : n_words + end])
-    file.seek(begin + vectors.n_buckets * row_bytes)
+    file.seek(begin + _n_buckets(vectors) * row_bytes)
 
 
 def read_fasttext(path: PathLike) -> FastTextFile:

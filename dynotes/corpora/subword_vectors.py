@@ -31,7 +31,7 @@ class SubwordVectors:
     words: V different words, the most frequent first.
     table: (V + B, D) float32, the words' own rows, then those of the buckets.
     buckets: (B,) whole numbers, ascending.
-    n_buckets: what hashes are taken modulo; all ``buckets`` are less.
+    n_buckets: what hashes are taken modulo; all ``buckets`` are less.  0 if there are no n-grams.
     minn, maxn: lengths of n-grams; maxn = 0: none.
     mean: a word is the mean of its units, else their sum.
 
@@ -51,10 +51,8 @@ class SubwordVectors:
         rows = len(self.words) + len(self.buckets)
         if self.table.ndim != 2 or len(self.table) != rows or not self.table.size:
             raise ValueError(f"table: expected ({rows}, D) numbers, found {self.table.shape}")
-        steps = np.diff(self.buckets.astype(np.int64), prepend=-1, append=self.n_buckets)
-        if self.buckets.ndim != 1 or not (steps[:-1] > 0).all() or steps[-1] < 0:
-            raise ValueError(f"buckets: expected ascending numbers below {self.n_buckets}")
-        if len(self.buckets) and steps[-1] < 1:
+        ascending = self.buckets.ndim == 1 and (np.diff(self.buckets, prepend=-1) > 0).all()
+        if not ascending or self.buckets.max(initial=-1) >= self.n_buckets:
             raise ValueError(f"buckets: expected ascending numbers below {self.n_buckets}")
 
     def known(self) -> WordVectors:
@@ -94,7 +92,7 @@ class SubwordVectors:
         return WordVectors(vectors.words + unknown, np.concatenate([vectors.matrix, more])), unknown
 
     def _ngrams(self, words: Sequence[str]) -> NgramLists:
-        size = max(1, self.n_buckets)  # without n-grams a file may say 0
+        size = max(1, self.n_buckets)
         return ngram_buckets(words, minn=self.minn, maxn=self.maxn, buckets=size)
 
     def _of(self, words: Sequence[str], own: np.ndarray) -> np.ndarray:

@@ -8,11 +8,15 @@ Without n-grams G_w = {w}, and this is skip-gram's table of input vectors.
 
 Words of equally many units are one batched product of their units' vectors and their shares.
 
+The exact gradient moves h_w by eta/|G_w| only where it would move an output vector by eta.  The
+released code adds the gradient of h_w to each unit undivided, |G_w| times as much, so that all
+words move alike; since a word's own row is still at rest only where the gradient of h_w is zero,
+the points of rest are the same.
+
 Note: Topic: Embeddings / word2vec by Mikolov et al (T57)
 Paper: Bojanowski et al. 2017, arXiv:1607.04606, section 3.2 (the sum)
 Renamed: the notes' n-gram embeddings are z_g, the rows of "V".
-Differs: the mean is that of the code that the authors released, which adds the gradient of h_w to
-    each unit undivided, |G_w| times as much; the exact gradient takes a larger learning rate.
+Differs: the mean is that of the code that the authors released; its gradient if exact is False.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ class Subword(Encoder):
         n_ngrams: B, rows for n-grams behind those of the words.
         n_embed: D.
         mean: h is the mean of the units' vectors, else their sum.
+        exact: the gradient of a mean; False: each unit gets that of h undivided.
     """
 
     NAME = "subword"
@@ -50,12 +55,14 @@ class Subword(Encoder):
         n_ngrams: int,
         n_embed: int,
         mean: bool = True,
+        exact: bool = True,
     ) -> None:
         check_size("n_ngrams", n_ngrams, 0)
         check_dims("table", (n_words, n_embed))
         check_dims("table", (n_words + n_ngrams, n_embed))
-        super().__init__(pc, n_words=n_words, n_ngrams=n_ngrams, n_embed=n_embed, mean=mean)
-        self.n_rows, self.n_embed, self.mean = n_words + n_ngrams, n_embed, mean
+        sizes = {"n_words": n_words, "n_ngrams": n_ngrams, "n_embed": n_embed}
+        super().__init__(pc, **sizes, mean=mean, exact=exact)
+        self.n_rows, self.n_embed, self.mean, self.exact = n_words + n_ngrams, n_embed, mean, exact
         # the scale of the released code, twice that of word2vec
         self.inputs = self._pc.add_lookup_parameters(
             (self.n_rows, n_embed), init="uniform", scale=1 / n_embed, name="V"
@@ -80,8 +87,8 @@ class Subword(Encoder):
         return len(examples.words)
 
     def masses(self, examples: Units, losses: np.ndarray) -> list[Masses]:
-        """A unit takes part in the losses of its words with its shares in them."""
-        each = losses / examples.sizes if self.mean else losses
+        """A unit takes part in the losses of its words with its shares in the gradient."""
+        each = losses / examples.sizes if self.mean and self.exact else losses
         rows, where = np.unique(examples.rows, return_inverse=True)
         shares = np.repeat(each, examples.sizes)
         return [[(rows, np.bincount(where, weights=shares, minlength=len(rows)))]]
@@ -91,11 +98,12 @@ class Subword(Encoder):
         m = len(rows) // size
         Z = dy.reshape(dy.lookup_batch(self.inputs, rows.tolist()), (self.n_embed, size), m)
         share = 1 / size if self.mean else 1.0
-        if factors is None:
+        if factors is None and (self.exact or not self.mean):
             h = Z * dy.inputTensorTranspose([share] * size, dim=(size,))
         else:
-            # the gradient sees the damped shares alone; the rest of the value is a constant
-            moving = share * factors[rows]
+            # the gradient sees the moving shares alone; the rest of the value is a constant
+            moving = np.full(len(rows), share if self.exact else 1.0)
+            moving *= 1.0 if factors is None else factors[rows]
             h = Z * _batched(moving, size) + dy.nobackprop(Z * _batched(share - moving, size))
         return dy.reshape(h, (self.n_embed, m))
 

@@ -33,3 +33,11 @@ def check_words(words: np.ndarray, rows: np.ndarray, n_words: int) -> np.ndarray
     if not len(rows):
         raise ValueError("expected at least one pair, found none")
     return rows
+
+
+def document_table(
+    pc: dy.ParameterCollection, n_documents: int, n_embed: int
+) -> dy.LookupParameters:
+    """The vectors of documents, (N, D), named "D", at the start like those of words."""
+    scale = 0.5 / n_embed
+    return pc.add_lookup_parameters((n_documents, n_embed), init="uniform", scale=scale, name="D")

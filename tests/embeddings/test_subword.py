@@ -15,11 +15,11 @@ both = pytest.mark.parametrize("mean", [True, False])
 ragged = pytest.mark.parametrize("maxn", [0, 3, 6])
 
 
-def made(maxn=3, mean=True, seed=0, buckets=2_000_000):
+def made(maxn=3, mean=True, seed=0, buckets=2_000_000, **options):
     """(collection, model, units of the vocabulary, its table as float64)."""
     vocabulary = vocabulary_units(WORDS, minn=min(2, maxn), maxn=maxn, buckets=buckets)
     pc, n_ngrams = dy.ParameterCollection(), len(vocabulary.buckets)
-    model = Subword(pc, n_words=len(WORDS), n_ngrams=n_ngrams, n_embed=D, mean=mean)
+    model = Subword(pc, n_words=len(WORDS), n_ngrams=n_ngrams, n_embed=D, mean=mean, **options)
     table = np.random.default_rng(seed).normal(0, 0.7, (model.n_rows, D)).astype(np.float32)
     set_value(model.inputs, table)
     return pc, model, vocabulary, table.astype(float)
@@ -141,6 +141,37 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value(mean):
     before, after = gradient(model, plain), gradient(model, scaled)
     np.testing.assert_allclose(after, before * factors[:, None], rtol=1e-5, atol=1e-7)
     assert pc.parameter_count()
+
+
+@pytest.mark.parametrize("damped", [False, True])
+def test_without_the_exact_gradient_every_unit_has_that_of_the_word_undivided(damped):
+    pc, model, vocabulary, table = made(exact=False)
+    pc_too, exact, _, _ = made()
+    units, losses = some(vocabulary), np.arange(1.0, 6)
+    factors = np.linspace(0.1, 2, model.n_rows).astype(np.float32) if damped else None
+    dy.renew_cg()
+    h = model.hidden(units, None if factors is None else [factors])
+    np.testing.assert_allclose(read(h), read(exact.hidden(units)), rtol=1e-5, atol=1e-6)
+    of_words = np.reshape(np.sin(1.0 + 2.3 * np.arange(D * 5)) + 0.2, (5, D))  # of asymmetric
+    expected, masses = np.zeros_like(table), np.zeros(model.n_rows)
+    for word, slope, n in zip(units.words, of_words, losses):
+        for row in listed(vocabulary, word):
+            expected[row] += slope * (1.0 if factors is None else factors[row])
+            masses[row] += n
+    np.testing.assert_allclose(gradient(model, h), expected, rtol=1e-5, atol=1e-6)
+    ((rows, found),) = model.masses(units, losses)[0]
+    np.testing.assert_allclose(found, masses[rows])
+    assert pc.parameter_count() == pc_too.parameter_count()
+
+
+def test_a_sum_has_one_gradient():
+    pc, model, vocabulary, _ = made(mean=False, exact=False)
+    pc_too, exact, _, _ = made(mean=False)
+    units = some(vocabulary)
+    dy.renew_cg()
+    one, other = gradient(model, model.hidden(units)), gradient(exact, exact.hidden(units))
+    np.testing.assert_array_equal(one, other)
+    assert pc.parameter_count() == pc_too.parameter_count()
 
 
 @both

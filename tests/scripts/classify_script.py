@@ -11,7 +11,7 @@ from tests.training.classify.small_classify import write_texts
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "classify.py"
-SMALL = ["--dim", "5", "--epochs", "4", "--batch", "7", "--word-ngrams", "2", "--bucket", "300"]
+SMALL = ["--dim", "5", "--epochs", "12", "--batch", "7", "--word-ngrams", "2", "--bucket", "300"]
 
 
 def load():

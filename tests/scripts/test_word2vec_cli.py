@@ -16,7 +16,10 @@ from dynotes.training.model_file import read_arrays
 from tests.scripts.word2vec_script import SCRIPT, SMALL, last_line, load, run, start, text
 from tests.training.word2vec.small_word2vec import log
 
-COMMANDS = ["train", "evaluate", "neighbours", "analogy", "convert"]
+COMMANDS = [
+    *("train", "evaluate", "neighbours", "analogy", "convert"),
+    *("infer", "substitutes", "spell", "phrases", "compose"),
+]
 HELP = """
 import runpy, sys
 sys.argv = ["word2vec.py", *{args}]
@@ -37,6 +40,7 @@ def test_help_answers_without_the_engine_or_numpy(command):
 
 
 WITHOUT_DEFAULT = {"resume", "train", "preset", "config", "bats", "analogies", "similarity"}
+WITHOUT_DEFAULT |= {"list_file", "write"}
 WITHOUT_DEFAULT |= {"dynet_autobatch"}  # a flag: off
 
 
@@ -213,7 +217,7 @@ def test_a_text_that_cannot_be_used_is_told_in_one_line(tmp_path, content, more,
     [
         (["--window", "0"], "window: expected 1 to 1000, found 0"),
         (["--negatives", "0"], "negatives: expected 1 to"),
-        (["--model", "glove"], "'glove' is not one of 'skipgram', 'cbow'"),
+        (["--model", "glove"], "'glove' is not one of 'skipgram', 'cbow',"),
         (["--train", "missing.txt"], "missing.txt: no such file"),
         (["--dynet-mem", "0"], "dynet memory: every pool needs at least 1 MB"),
         (["--corpus", "toy"], "--corpus: not together with --train"),

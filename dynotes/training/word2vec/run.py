@@ -1,7 +1,9 @@
 """A training run of word2vec: epochs over chunks of text, checkpoints, several processes, resuming.
 
-One process: every random draw is a function of (seed, epoch, place in the text), and plain SGD has
-no memory, so a run is its place and its tables: killed and resumed it ends with the same bits.
+One process: every random draw is a function of (seed, epoch, place in the text), so a run is its
+place, its parameters and the statistics of its trainer (plain SGD has none, Adam its moments):
+killed and resumed it ends with the same bits.  Adam's moments of a row of a table move only when
+the row is looked up (DyNet's sparse updates).
 
 Several processes share the tables without locks (Hogwild), each with a stretch of the text of its
 own.  The pairs of an epoch and their number are then still the same in every run; the vectors are
@@ -15,14 +17,15 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import Any, Callable
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
 
 import dynet as dy
 import numpy as np
 
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import chunks, subsample_keep, token_ranges
+from dynotes.training.optimizer_state import load_state, save_state
 from dynotes.training.parameters import memory_views, restore, snapshot
 from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
@@ -30,6 +33,7 @@ from dynotes.training.word2vec.checkpoint import Position, read_checkpoint, writ
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.models import new_model
 from dynotes.training.word2vec.step import Word2vecStepper
+from dynotes.training.word2vec.texts import Text
 from dynotes.training.workers import Workers, shared_array
 
 REPORT_EVERY = 0.1  # seconds
@@ -53,7 +57,7 @@ class Word2vecRun:
     def __init__(
         self,
         config: Word2vecConfig,
-        text: TokenText,
+        text: Text,
         folder: RunFolder,
         *,
         say: Callable[[str], None] = print,
@@ -68,11 +72,12 @@ class Word2vecRun:
         dy.reset_random_seed(config.seed)
         self.pc = dy.ParameterCollection()
         self.model = new_model(config, self.pc, text)
-        self.trainer = dy.SimpleSGDTrainer(self.pc, config.first_rate)
+        kind = dy.AdamTrainer if config.whole_sentences else dy.SimpleSGDTrainer
+        self.trainer = kind(self.pc, config.first_rate)
         self.trainer.set_clip_threshold(-1.0)
         self.stepper = Word2vecStepper(self.model, self.trainer, config)
         self.views = memory_views(self.pc)
-        self.keep = subsample_keep(counts, config.subsample, formula=config.formula)
+        self.keep = subsample_keep(counts, config.thinning, formula=config.formula)
         self.workers = Workers(config.processes)
         self.ranges = token_ranges(len(text.ids), config.processes)
         self.at = Position()
@@ -84,16 +89,20 @@ class Word2vecRun:
 
     @property
     def words_an_epoch(self) -> int:
-        """Words of the text, those included that were left out."""
+        """Words (or characters) of the text, those included that were left out."""
         return len(self.text.ids) + self.text.dropped
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Copies of all tables by name."""
         return snapshot(self.pc, self.views)
 
-    def vectors(self) -> np.ndarray:
-        """The word vectors, (V, D) float32."""
-        return self.model.vectors(self.parameters())
+    def vectors(self) -> Optional[np.ndarray]:
+        """The word vectors, (V, D) float32, if the model has any."""
+        return self.model.vectors and self.model.vectors(self.parameters())
+
+    def documents(self) -> Optional[np.ndarray]:
+        """The vectors of the lines of the text, (N, D) float32, if the model has any."""
+        return self.model.documents and self.model.documents(self.parameters())
 
     def train(self, *, resume: bool = False) -> Position:
         """Train to the end, from the start or from the folder's checkpoint.
@@ -133,19 +142,7 @@ class Word2vecRun:
     def _one_epoch(self) -> None:
         config, rank, epoch = self.config, self.workers.rank, self.at.epoch
         low, high = self.ranges[rank]
-        stream = chunks(
-            self.text.ids,
-            self.text.sentence_ends,
-            keep=self.keep,
-            window=config.window,
-            size=config.chunk,
-            seed=config.seed,
-            epoch=epoch,
-            dynamic=config.dynamic,
-            begin=int(self._places[rank]),
-            end=high,
-        )
-        for chunk in stream:
+        for chunk in self._chunks(int(self._places[rank]), high):
             done = (epoch + (chunk.begin - low) / (high - low)) / config.epochs
             rate = config.first_rate * (1 - done * (1 - config.min_lr))
             rng = np.random.default_rng((config.seed, 3, epoch, chunk.begin))
@@ -158,6 +155,16 @@ class Word2vecRun:
             if self.workers.lead:
                 self._look_around()
         self._places[rank] = high
+
+    def _chunks(self, begin: int, end: int) -> Iterator[Any]:
+        """The chunks of a stretch of the text in this epoch."""
+        config, text = self.config, self.text
+        options: dict[str, Any] = {"keep": self.keep, "size": config.chunk, "seed": config.seed}
+        options.update(epoch=self.at.epoch, begin=begin, end=end)
+        if self.model.chunks is not None:
+            return self.model.chunks(**options)
+        options.update(window=config.reach, dynamic=config.dynamic)
+        return chunks(text.ids, text.sentence_ends, **options)
 
     def _look_around(self) -> None:
         """The lead's checkpoint and progress bar, when it is time."""
@@ -179,6 +186,7 @@ class Word2vecRun:
 
     def _after_epoch(self) -> None:
         at, nats, losses = self.at, float(self._nats.sum()), int(self._losses.sum())
+        unit = self.config.unit
         self.workers.barrier()  # everybody has read the sums
         at.epoch += 1
         at.train_seconds = self._watch.seconds
@@ -186,9 +194,9 @@ class Word2vecRun:
             "epoch": at.epoch,
             "loss": nats / max(1, losses),
             "predictions": losses,
-            "words": self.words_an_epoch,
+            unit: self.words_an_epoch,
             "train_seconds": round(at.train_seconds, 2),
-            "words_per_second": round(self.words_per_second, 1),
+            f"{unit}_per_second": round(self.words_per_second, 1),
         }
         at.history = [*at.history, entry]
         at.finished = at.epoch >= self.config.epochs
@@ -197,7 +205,7 @@ class Word2vecRun:
             self._save()
             self.say(
                 f"epoch {at.epoch}/{self.config.epochs}  loss {entry['loss']:.4f}  "
-                f"{entry['words_per_second']:.0f} words/s  {at.train_seconds:.0f} s"
+                f"{self.words_per_second:.0f} {unit}/s  {at.train_seconds:.0f} s"
             )
 
     @property
@@ -216,11 +224,11 @@ class Word2vecRun:
             at.train_seconds = self._watch.seconds
             at.places = self._places.tolist()
             at.nats, at.losses = self._nats.tolist(), self._losses.tolist()
-            write_checkpoint(self.folder, at, self.parameters())
+            write_checkpoint(self.folder, at, self.parameters(), save_state(self.trainer))
         self._saved = time.perf_counter()
 
     def _load(self) -> None:
-        at, arrays = read_checkpoint(self.folder)
+        at, arrays, moments = read_checkpoint(self.folder)
         fits = all(len(x) == len(self.ranges) for x in (at.places, at.nats, at.losses)) and all(
             low <= place <= high for place, (low, high) in zip(at.places, self.ranges)
         )
@@ -228,6 +236,7 @@ class Word2vecRun:
             if not fits:
                 raise ValueError("places that are not in the text")
             restore(self.pc, arrays, self.views)
+            load_state(self.trainer, moments)
         except ValueError as error:
             raise InputError(self.folder.checkpoint, f"of other settings ({error})") from None
         self.at = at

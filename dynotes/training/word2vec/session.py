@@ -6,18 +6,30 @@ import time
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
+
 from dynotes import runtime
+from dynotes.corpora.atomic import atomic_open
 from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.toy_data import toy_dir
+from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import write_arrays
 from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
-from dynotes.training.word2vec.command import new_run, tokens_of, write_config
+from dynotes.training.word2vec.command import TOKENS, new_run, tokens_of, write_config
 from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.model_parts import EmbeddingModel
 from dynotes.training.word2vec.run import Word2vecRun
+from dynotes.training.word2vec.texts import Text
+from dynotes.training.word2vec.tim import (
+    META,
+    Composition,
+    checked_phrases,
+    heldout_metrics,
+    learn_composition,
+)
 from dynotes.training.word2vec.tools import (
     WordTestFiles,
     evaluate_vectors,
@@ -26,6 +38,7 @@ from dynotes.training.word2vec.tools import (
 )
 
 VECTORS = "vectors.bin"
+DOCUMENTS = "documents.npy"
 
 
 def run_training(
@@ -39,7 +52,7 @@ def run_training(
         data: folder of the real corpora, with the published tests; None for the usual one.
     """
     began = time.perf_counter()
-    say, progress, close = reporter("words")
+    say, progress, close = reporter(config.unit)
     try:
         if resume:
             folder = RunFolder(out)
@@ -48,11 +61,13 @@ def run_training(
             run = Word2vecRun(config, text, folder, say=say, progress=progress)
         else:
             with new_run(out, path, config) as (folder, text):
+                if config.model == "tim":
+                    checked_phrases(path, folder.path / TOKENS, text.vocabulary.words)
                 run = Word2vecRun(config, text, folder, say=say, progress=progress)
                 write_config(folder, config, path, text, runtime.engine_versions())
         say(
-            f"{run.words_an_epoch} words of text, {text.dropped} of them left out, "
-            f"{len(text.vocabulary)} different ones, {config.processes} process(es), "
+            f"{run.words_an_epoch} {config.unit} of text, {text.dropped} of them left out, "
+            f"{len(text.vocabulary)} vectors, {config.processes} process(es), "
             f"seed {config.seed}"
         )
         run.train(resume=resume and folder.checkpoint.exists())
@@ -60,26 +75,55 @@ def run_training(
         return None
     finally:
         close()
-    vectors = _write(folder, config, text, run)
-    result = _summary(config, run, vectors, _tests(path, data))
+    matrix, learned = run.vectors(), None
+    vectors = None if matrix is None else WordVectors(list(text.vocabulary.words), matrix)
+    if config.model == "tim" and vectors is not None:
+        phrases = checked_phrases(path, folder.path / TOKENS, vectors.words)
+        learned = learn_composition(config, vectors, phrases)
+    _write(folder, config, vectors, text, run, learned)
+    result = _summary(config, run, vectors, _tests(path, data) if vectors else None)
+    if learned is not None:
+        result["metrics"] |= heldout_metrics(learned)
+        result["composition"] = {**learned.meta, "cosines": learned.cosines}
     result["seconds"] = round(time.perf_counter() - began, 3)
     return finite(result)
 
 
-def _write(
-    folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
-) -> WordVectors:
-    """The model with all tables, and the word vectors."""
-    meta = {
+def model_meta(
+    config: Word2vecConfig, vocabulary: Vocabulary, model: EmbeddingModel
+) -> dict[str, Any]:
+    """What a model file says beside its parameters, as plain JSON values."""
+    return {
         "model": config.model,
-        "encoder": run.model.encoder.spec,
-        "output": run.model.output.spec,
-        "vocabulary": text.vocabulary.to_json(),
+        "encoder": model.encoder.spec,
+        "output": model.output.spec,
+        "vocabulary": vocabulary.to_json(),
+        "loss": config.loss,
+        "lower": config.lower,
+        "window": config.window,
+        **model.about,
     }
-    write_arrays(folder.model, run.parameters(), meta)
-    vectors = WordVectors(list(text.vocabulary.words), run.vectors())
-    write_vectors(folder.path / VECTORS, vectors, format="binary")
-    return vectors
+
+
+def _write(
+    folder: RunFolder,
+    config: Word2vecConfig,
+    vectors: Optional[WordVectors],
+    text: Text,
+    run: Word2vecRun,
+    learned: Optional[Composition],
+) -> None:
+    """The model with all tables and what composes phrases; the vectors of words and of lines."""
+    meta, arrays = model_meta(config, text.vocabulary, run.model), run.parameters()
+    if learned is not None:
+        arrays, meta = {**arrays, **learned.arrays}, {**meta, META: learned.meta}
+    write_arrays(folder.model, arrays, meta)
+    documents = run.documents()
+    if documents is not None:
+        with atomic_open(folder.path / DOCUMENTS) as file:
+            np.save(file, documents, allow_pickle=False)
+    if vectors is not None:
+        write_vectors(folder.path / VECTORS, vectors, format="binary")
 
 
 def _tests(path: Path, data: Optional[Path]) -> Optional[WordTestFiles]:
@@ -93,26 +137,32 @@ def _tests(path: Path, data: Optional[Path]) -> Optional[WordTestFiles]:
 
 
 def _summary(
-    config: Word2vecConfig, run: Word2vecRun, vectors: WordVectors, tests: Optional[WordTestFiles]
+    config: Word2vecConfig,
+    run: Word2vecRun,
+    vectors: Optional[WordVectors],
+    tests: Optional[WordTestFiles],
 ) -> dict[str, Any]:
-    at = run.at
+    at, folder = run.at, run.folder.path
     metrics: dict[str, Any] = {"loss": round(at.history[-1]["loss"], 4)}
     details: dict[str, Any] = {}
-    if tests is not None:
+    if vectors is not None and tests is not None:
         details = evaluate_vectors(vectors, tests, methods=("add",), lower=not config.lower)
         metrics |= details.pop("metrics")
+    paths = {"vectors": folder / VECTORS} if vectors else {}
+    if run.model.documents is not None:
+        paths["documents"] = folder / DOCUMENTS
     return {
         "task": "word2vec",
         "model": config.model,
         "metrics": metrics,
         "similarity": details.get("similarity", {}),
-        "throughput": {"words_per_second": round(run.words_per_second, 1)},
+        "throughput": {f"{config.unit}_per_second": round(run.words_per_second, 1)},
         "train_seconds": round(at.train_seconds, 3),
         "seconds": 0.0,
         "epochs": at.epoch,
-        "words": len(vectors.words),
+        "words": len(run.text.vocabulary),
         "seed": config.seed,
         "peak_memory_mb": round(peak_memory_mb(), 1),
-        "vectors": str(run.folder.path / VECTORS),
-        "run": str(run.folder.path),
+        **{name: str(path) for name, path in paths.items()},
+        "run": str(folder),
     }
