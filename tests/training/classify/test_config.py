@@ -48,5 +48,6 @@ def test_what_the_settings_say_of_texts_and_ngrams():
 
 
 def test_the_bound_grows_with_the_labels_for_one_vs_all_alone():
-    assert ClassifyConfig(clip=2.0).clip_of(9) == 2.0
-    assert ClassifyConfig(clip=2.0, output="one-vs-all").clip_of(9) == 6.0
+    assert ClassifyConfig(clip=2.0).clip_of(72) == 2.0
+    config = ClassifyConfig(clip=2.0, output="one-vs-all")
+    assert [config.clip_of(n) for n in (2, 8, 72)] == [2.0, 2.0, 6.0]
