@@ -38,7 +38,7 @@ def run(*args, stdin=None):
     """(status, stdout, stderr) of a command."""
     process = start(*args, stdin=subprocess.PIPE)
     try:
-        out, errors = process.communicate(stdin, timeout=120)
+        out, errors = process.communicate(stdin, timeout=300)
     finally:
         process.kill()
     return process.returncode, out, errors

@@ -187,7 +187,7 @@ def test_interrupted_it_exits_130_and_resumed_it_ends_as_if_it_had_not_been(tmp_
 
 
 def test_killed_and_resumed_it_ends_as_if_it_had_not_been(tmp_path):
-    more = [*SMALL, "--checkpoint-seconds", "0"]
+    more = [*SMALL, "--epochs", "5", "--checkpoint-seconds", "0"]
     assert run("train", *texts(tmp_path), *more, "--out", tmp_path / "whole")[0] == 0
     process = start("train", *texts(tmp_path), *more, "--out", tmp_path / "part")
     try:

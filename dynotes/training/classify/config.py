@@ -50,7 +50,7 @@ class ClassifyConfig:
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
 
     def clip_of(self, n_labels: int) -> float:
-        """The bound: dJ/ds of a text has a norm below sqrt 2, of all labels sqrt(L) / 2 at first."""
+        """The bound: dJ/ds of a text is shorter than sqrt 2, of all labels sqrt(L) / 2 at first."""
         many = self.output == "one-vs-all" and n_labels > 8
         return self.clip * (math.sqrt(n_labels / 8) if many else 1.0)
 

@@ -62,7 +62,7 @@ def test_toy_sentences_need_bigrams_which_label_nearly_all(tmp_path):
         found = Classifier(r.model, r.examples.features, r.examples.labels, r.config.style)
         right.append(found.score(some[1500:]).precision)
     assert right[1] > 0.98  # an article or two was never seen behind its particle
-    assert right[0] < 0.95
+    assert right[0] < 0.97
 
 
 def toy_run(folder, settings):
