@@ -81,6 +81,14 @@ bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1
 	done
 	$(BIN)/python scripts/bench/word2vec_memory.py
 
+.PHONY: classify
+classify: install  ## train the fastText classifier on the bundled toy language (OUT=runs/classify)
+	$(BIN)/python scripts/classify.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/classify)
+
+.PHONY: exp-classify
+exp-classify: install  ## the fastText classifier on Subj, MR, TREC and cooking, 3 seeds
+	$(BIN)/python scripts/experiments/classify.py --out runs/exp-classify
+
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
 	PYTHON=$(BIN)/python sh scripts/build_dynet.sh

@@ -18,6 +18,7 @@ from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.cwindow import CWindow
+from dynotes.embeddings.fasttext_classifier import FastTextClassifier
 from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
@@ -34,6 +35,7 @@ from dynotes.embeddings.slots import id_slots
 from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
 from dynotes.embeddings.tensor_indexing import TensorIndexing
+from dynotes.embeddings.text_bags import Gold, text_bags
 from dynotes.embeddings.units import Units, VocabularyUnits
 from dynotes.embeddings.windows import id_windows as slotted
 from dynotes.graph.arrays import feed, read
@@ -112,6 +114,12 @@ def unit_output(encoder, steps, batch):
     rows = ids(steps, batch).ravel()
     sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
     return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def text_output(model, steps, batch):
+    rows = ids(steps, batch).ravel()
+    labels = Gold(np.arange(len(rows)), rows % model.n_labels)
+    return model.losses(text_bags(rows, np.arange(1, len(rows) + 1)), labels)
 
 
 def unit_bag_output(encoder, steps, batch):
@@ -246,6 +254,19 @@ ROWS = {
     "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
     "Subword, sum": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "FastTextClassifier": Row(
+        FastTextClassifier, {"n_rows": V, "n_embed": E, "counts": [3, 2, 2]}, text_output
+    ),
+    "FastTextClassifier, tree": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [4, 2, 1], "output": "hierarchical-softmax"},
+        text_output,
+    ),
+    "FastTextClassifier, one-vs-all": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [3, 2], "output": "one-vs-all"},
+        text_output,
     ),
     "Subword, undivided": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
