@@ -80,7 +80,7 @@ PAIRS = 4000  # an update
     metavar="DIR",
     help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
 )
-@click.option("--dim", type=click.IntRange(1), default=100, show_default=True, metavar="N",
+@click.option("--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="Size of a word vector.")  # fmt: skip
 @click.option("--min-count", type=click.IntRange(1), default=5, show_default=True, metavar="N",
               help="Rarer words have no vector.")  # fmt: skip
@@ -90,8 +90,10 @@ PAIRS = 4000  # an update
     "--setting",
     "settings",
     multiple=True,
+    default=("damping=0.25",),
+    show_default=True,
     metavar="NAME=VALUE",
-    help="A further setting of every training, as in lr=0.1; repeatable.",
+    help="A further setting of every training; repeatable.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, metavar="N",
               help="Repetitions.")  # fmt: skip
@@ -101,7 +103,7 @@ def main(**options: Any) -> None:
     """Measure vectors of every window; the last line is JSON."""
     began = time.perf_counter()
     with clear_errors():
-        further = dict(trainings.named(text) for text in options["settings"])
+        further = dict(trainings.named("--setting", text) for text in options["settings"])
         folder = report.claim(options["out"])
         runs = measure(folder, options, further)
         import window_measure

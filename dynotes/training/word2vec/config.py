@@ -87,8 +87,8 @@ class CommonSettings:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2, for pv-dm and pv-dbow "
-        "0.1, for LSTMs 0.001; it falls linearly",
+        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2 (with softmax 0.05), "
+        "for pv-dm and pv-dbow 0.1, for LSTMs 0.001; it falls linearly",
         low=0,
         high=1000,
     )
@@ -127,6 +127,8 @@ class Word2vecConfig(
             return 0.001
         if self.model in PARAGRAPH_MODELS:
             return 0.1
+        if self.model == "cwindow" and self.loss == "softmax":
+            return 0.05  # every row moves in every step
         return RATES.get(self.model, 0.05) if self.mean else 0.05
 
     @property
@@ -189,8 +191,8 @@ class Word2vecConfig(
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "toy": {
-        **{"loss": "softmax", "window": 2, "min_count": 1, "subsample": 1e-2},
-        **{"epochs": 5, "damping": 0.25},
+        **{"loss": "softmax", "dim": 40, "window": 2, "min_count": 1, "subsample": 1e-2},
+        **{"epochs": 5, "damping": 1.0},
     },
 }
 
