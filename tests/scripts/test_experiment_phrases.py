@@ -22,7 +22,8 @@ def test_every_composition_has_a_row_and_the_additive_one_gains_nothing(tmp_path
     out = tmp_path / "out"
     done = run_script(
         tmp_path, "phrase_composition.py", "--text", small_text(tmp_path), "--out", out,
-        "--tagged", toy_dir() / "train.conllu", "--dim", 4, "--rank", 1, "--epochs", 1, "--seeds", 2, "--threshold", 1, "--min-count", 5,
+        "--tagged", toy_dir() / "train.conllu", "--dim", 4, "--rank", 1,
+        "--epochs", 1, "--seeds", 2, "--threshold", 1, "--min-count", 5,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = {row["composition"]: row for row in table(out)}
