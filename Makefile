@@ -73,10 +73,13 @@ word2vec: install  ## train word vectors on the bundled toy language (OUT=runs/w
 	$(BIN)/python scripts/word2vec.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/word2vec)
 
 .PHONY: bench-word2vec
-bench-word2vec: install  ## word2vec's words/s and quality beside gensim, Brown corpus
+bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1 and 5 epochs; memory
 	test -n "$$DYNOTES_GENSIM_PYTHON" || $(BIN)/python -c 'import gensim' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python scripts/bench/word2vec.py
+	for epochs in 1 5; do \
+		$(BIN)/python scripts/bench/word2vec.py --corpus large --processes 2 --rounds 1 --epochs $$epochs || exit; \
+	done
+	$(BIN)/python scripts/bench/word2vec_memory.py
 
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
@@ -104,9 +107,19 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
+.PHONY: exp-subword
+exp-subword: install  ## skip-gram with and without n-grams of characters: analogies, similarity, Brown
+	$(BIN)/python scripts/experiments/subword.py --out runs/subword
+
 .PHONY: exp-paragraphs
 exp-paragraphs: install  ## paragraph vectors on Subj, MR and TREC beside bags of words
 	$(BIN)/python scripts/experiments/paragraphs.py --out runs/paragraphs
+
+.PHONY: exp-context2vec exp-c2w
+exp-context2vec: install  ## words in the gaps of sentences: context2vec beside CBOW, Brown
+	$(BIN)/python scripts/experiments/slot_filling.py --out runs/slot-filling
+exp-c2w: install  ## language models that read words from a table or by their characters, three treebanks
+	$(BIN)/python scripts/experiments/c2w.py --out runs/c2w
 
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs

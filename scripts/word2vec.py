@@ -5,6 +5,8 @@ python scripts/word2vec.py train --out runs/word2vec     on the bundled toy lang
 python scripts/word2vec.py evaluate runs/word2vec
 python scripts/word2vec.py neighbours runs/word2vec WORD
 python scripts/word2vec.py analogy runs/word2vec A B C
+python scripts/word2vec.py substitutes runs/context2vec "this is a [] book"
+python scripts/word2vec.py compose runs/c2w WORD
 python scripts/word2vec.py convert runs/word2vec vectors.txt
 python scripts/word2vec.py infer runs/pv-dm runs/pv-dbow new.txt new-vectors.txt
 """
@@ -34,12 +36,12 @@ from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_sett
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
 METHODS = ("add", "mul")
-FORMATS = ("text", "binary", "npy")
+FORMATS = ("text", "binary", "npy", "fasttext")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Word and paragraph vectors: train, evaluate, neighbours, analogy, convert, infer."""
+    """Vectors of words, of lines of text, and of phrases."""
 
 
 @main.command()
@@ -164,7 +166,11 @@ def evaluate(
     restrict_vocab: Optional[int],
     lower: bool,
 ) -> None:
-    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho."""
+    """Analogies by 3CosAdd and 3CosMul, and word similarity by Spearman's rho.
+
+    Similarity is graded a second time with vectors from n-grams for unknown words, if the vectors
+    are a run of the subword model or a .bin file of fastText.
+    """
     from dynotes.corpora import datasets
     from dynotes.training.word2vec.tools import (
         WordTestFiles,
@@ -203,6 +209,12 @@ RESTRICT = click.option(
 )
 
 
+def _say_unknown(result: dict[str, Any]) -> None:
+    """Say which of the words asked are not in the vocabulary."""
+    for word in result["from_ngrams"]:
+        click.echo(f"{word}: not in the vocabulary, its vector is that of its n-grams", err=True)
+
+
 @main.command()
 @click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
@@ -214,6 +226,7 @@ def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
 
     with clear_errors():
         result = run_neighbours(vectors, words, **options)
+    _say_unknown(result)
     for word, found in result["neighbours"].items():
         for other, cosine in found:
             click.echo(f"{word}\t{other}\t{cosine:.4f}")
@@ -239,8 +252,47 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
 
     with clear_errors():
         result = run_analogy(vectors, *words, **options)
+    _say_unknown(result)
     for word, score in result["answers"]:
         click.echo(f"{word}\t{score:.4f}")
+    print_result(result)
+
+
+@main.command()
+@click.argument("run", type=FILE, metavar="RUN")
+@click.argument("sentence", metavar="SENTENCE")
+@TOP
+@dynet_options
+def substitutes(run: Path, sentence: str, top: int, **options: Any) -> None:
+    """The most probable words in the gap [] of SENTENCE, by a run of context2vec or cbow."""
+    with clear_errors():
+        start_engine(options, 1)
+        from dynotes.training.word2vec.filling import run_substitutes
+
+        result = run_substitutes(run, sentence, top=top)
+    for word, probability in result["substitutes"]:
+        click.echo(f"{word}\t{probability:.4f}")
+    print_result(result)
+
+
+@main.command()
+@click.argument("run", type=FILE, metavar="RUN")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@TOP
+@RESTRICT
+@dynet_options
+def compose(
+    run: Path, words: tuple[str, ...], top: int, restrict_vocab: Optional[int], **options: Any
+) -> None:
+    """The nearest words of any WORD, seen or not, by a run of c2w."""
+    with clear_errors():
+        start_engine(options, 1)
+        from dynotes.training.word2vec.composing import run_composition
+
+        result = run_composition(run, words, top=top, restrict_vocab=restrict_vocab)
+    for word, found in result["neighbours"].items():
+        for other, cosine in found:
+            click.echo(f"{word}\t{other}\t{cosine:.4f}")
     print_result(result)
 
 
@@ -253,7 +305,8 @@ def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
     type=click.Choice(FORMATS),
     default=None,
     metavar="|".join(FORMATS),
-    help="[default: by the name of FILE: .txt and .vec, .bin, .npy]",
+    help="fasttext, of a run of the subword model, keeps its n-grams.  "
+    "[default: by the name of FILE: .txt and .vec, .bin, .npy]",
 )
 @click.option(
     "--limit",

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 import dynotes
+from dynotes.corpora.spelling import Spelling
+from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.context2vec import Context2vec
+from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
 from dynotes.embeddings.output_losses.nce import NceLoss
@@ -24,6 +28,10 @@ from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.pv_dbow import PvDbow
 from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.subword import Subword
+from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.units import Units, VocabularyUnits
+from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -96,6 +104,19 @@ def bag_output(encoder, steps, batch):
     return encoder.hidden(id_bags([words] * len(words), words))
 
 
+def unit_output(encoder, steps, batch):
+    rows = ids(steps, batch).ravel()
+    sizes = np.sort(np.arange(len(rows)) % 2 + 1)  # some words of one unit, some of two
+    return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
+
+
+def unit_bag_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel() % (V - 2)
+    vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
+    bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
+    return encoder.hidden(bags)
+
+
 def loss_output(loss, steps, batch):
     n = steps * batch
     slots = np.arange(n) % loss.n_slots
@@ -116,6 +137,27 @@ def mixture_output(model, steps, batch):
 
 
 PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
+def sentences(steps, batch):
+    """B sentences of T words, every word in one place of its sentence at least."""
+    return id_slots(ids(steps, batch).T.tolist())
+
+
+def spelling(words):
+    """Words of 1 to 3 characters."""
+    lengths = np.arange(words) % 3 + 1
+    return Spelling(np.arange(lengths.sum()) % V, lengths)
+
+
+def spelled(steps, batch):
+    slots = sentences(steps, batch)
+    return SpelledSlots(slots, spelling(len(slots.words)))
+
+
+def read_left(reader, steps, batch):
+    slots = sentences(steps, batch)
+    return reader.hidden(vectors(E, len(slots.words)), slots)
+
+
 ROWS = {
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
@@ -184,6 +226,37 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
+    "Subword, sum": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "Subword, undivided": Row(
+        Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
+    ),
+    "SubwordCbow": Row(
+        SubwordCbow, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_bag_output
+    ),
+    "SubwordCbow, undivided": Row(
+        SubwordCbow,
+        {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False},
+        unit_bag_output,
+    ),
+    "Context2vec": Row(
+        Context2vec,
+        {"n_words": V, "n_embed": E, "n_hidden": H, "n_middle": 9, "n_out": 5},
+        lambda m, steps, batch: m.hidden(sentences(steps, batch)),
+    ),
+    "C2w": Row(
+        C2w,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_hidden": H},
+        lambda m, steps, batch: m.embed(spelling(steps * batch)),
+    ),
+    "LeftReader": Row(LeftReader, {"n_embed": E, "n_hidden": H}, read_left),
+    "C2wReader": Row(
+        C2wReader,
+        {"n_chars": V, "n_embed": E, "n_char_embed": 2, "n_char_hidden": 3, "n_hidden": H},
+        lambda m, steps, batch: m.hidden(spelled(steps, batch)),
+    ),
     "FullSoftmaxLoss": Row(FullSoftmaxLoss, {"counts": [3] * V, "n_embed": E}, loss_output),
     "HierarchicalSoftmaxLoss": Row(
         HierarchicalSoftmaxLoss, {"counts": [9] + [2] * (V - 1), "n_embed": E}, loss_output

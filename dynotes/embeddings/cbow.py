@@ -3,9 +3,11 @@
     h_t = 1/|C_t| sum_{c in C_t} v_c     (mean; or the sum)        P(o | C_t) = softmax(U h_t)_o
     J = sum_t loss(w_t | h_t)
 
-The loss is one of `dynotes.embeddings.output_losses`.  All h_t are one product X A of the step's
-different context vectors X, (D, u), and their shares in the bags A, (u, N).  With one context word
-a position, CBOW is skip-gram with that word as the centre.
+The loss is one of `dynotes.embeddings.output_losses`.  All h_t are a product X A of the step's
+different context vectors X, (D, u), and their shares in the bags A, (u, N).  Bags of neighbouring
+positions have the same words, so the product is done in blocks of the positions and their words:
+A is a band along the text.  With one context word a position, CBOW is skip-gram with that word as
+the centre.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54)
 Paper: Mikolov et al. 2013a, arXiv:1301.3781, section 3.1; 2013b, arXiv:1310.4546, eq. 4
@@ -19,11 +21,13 @@ from __future__ import annotations
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.damped_rows import Masses, columns, gathered
 from dynotes.embeddings.encoder import Encoder, Factors
 from dynotes.embeddings.pairs import Bags
 from dynotes.embeddings.tables import check_words, input_table
-from dynotes.graph.shapes import check_dims
+from dynotes.graph.shapes import check_dims, expect
+
+BLOCK = 32  # bags of a product: fewer have fewer words in common, more have more zeros
 
 
 class Cbow(Encoder):
@@ -48,7 +52,7 @@ class Cbow(Encoder):
         self.tables = (self.inputs,)
 
     def hidden(self, examples: Bags, factors: Factors = None) -> dy.Expression:
-        """X A, the vectors of the bags, (D, N).
+        """X A, the vectors of the bags, (D, h): h is N, filled up with zeros to whole blocks.
 
         Args:
             examples: N >= 1 bags of u different words, none of them empty.
@@ -56,15 +60,33 @@ class Cbow(Encoder):
         """
         check_words(examples.words, examples.rows, self.n_words)
         X = columns(self.inputs, examples.words, None if factors is None else factors[0])
-        shape = len(examples.words), len(examples.targets)
-        cells, shares = examples.shares(self.mean)
-        A = dy.sparse_inputTensor([cells], shares, (shape[0] * shape[1],))
-        return X * dy.reshape(A, shape)
+        rows, A = examples.blocks(BLOCK, self.mean)
+        return joined(in_blocks(X, rows) * shares(A))
 
     def n_hidden(self, examples: Bags) -> int:
-        """N."""
-        return len(examples.targets)
+        """N, rounded up to a multiple of ``BLOCK``."""
+        return -(-len(examples.targets) // BLOCK) * BLOCK
 
     def masses(self, examples: Bags, losses: np.ndarray) -> list[Masses]:
         """A word takes part in the losses of its bags with its shares in them."""
         return [[(examples.words, examples.input_shares(self.mean, losses))]]
+
+
+def in_blocks(X: dy.Expression, rows: np.ndarray) -> dy.Expression:
+    """Columns rows (G, m) of X, (D, n), as (D, m)xG."""
+    n_blocks, height = rows.shape
+    return dy.reshape(gathered(X, rows.ravel()), (X.dim()[0][0], height), n_blocks)
+
+
+def shares(A: np.ndarray) -> dy.Expression:
+    """The matrices A, (m, g, G), as (m, g)xG."""
+    flat = A.ravel(order="F")
+    (cells,) = np.nonzero(flat)
+    made = dy.sparse_inputTensor([cells], flat[cells], flat.shape)
+    return dy.reshape(made, A.shape[:2], A.shape[2])
+
+
+def joined(H: dy.Expression) -> dy.Expression:
+    """(D, g)xG as (D, g G)."""
+    (size, width), n_blocks = expect("H", H, (None, None))
+    return dy.reshape(H, (size, width * n_blocks))

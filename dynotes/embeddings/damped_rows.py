@@ -81,3 +81,9 @@ def damped(x: dy.Expression, factors: np.ndarray) -> dy.Expression:
     row = dy.inputTensorTranspose(factors.tolist(), dim=(1, n))
     held = dy.nobackprop(x)
     return dy.cmult(dy.ones((size, 1)) * row, x - held) + held
+
+
+def gathered(X: dy.Expression, which: np.ndarray) -> dy.Expression:
+    """Columns of X, (D, n), as (D,)xP."""
+    (size, n), _ = expect("X", X, (None, None))
+    return dy.pick_batch_elems(dy.reshape(X, (size,), n), which.tolist())

@@ -36,6 +36,17 @@ class Pairs(NamedTuple):
         return Predictions(self.words, self.contexts, self.centres)
 
 
+class Blocks(NamedTuple):
+    """Bags in G blocks of g: h = X_b A_b in each, X_b being the columns rows[b] of X.
+
+    rows: (G, m), the different words of each block, filled up with row 0.
+    A: (m, g, G) float32, the shares of these words in the bags; 0 where filled up.
+    """
+
+    rows: np.ndarray
+    A: np.ndarray
+
+
 class Bags(NamedTuple):
     """N bags of u different words, each around a word to be predicted.
 
@@ -49,20 +60,33 @@ class Bags(NamedTuple):
     columns: np.ndarray
     targets: np.ndarray
 
-    def shares(self, mean: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix A, (u, N), with h = X A: cells (column-major), and the numbers in them.
+    def blocks(self, size: int, mean: bool) -> Blocks:
+        """The bags, so many at a time, with the words of each block alone.
 
         Args:
+            size: g, bags a block.
             mean: every bag's numbers sum to 1; otherwise a number counts a word's occurrences.
         """
-        cells, often = np.unique(self.columns * len(self.words) + self.rows, return_counts=True)
-        if not mean:
-            return cells, often.astype(np.float32)
-        sizes = np.bincount(self.columns, minlength=len(self.targets))
-        return cells, (often / sizes[cells // len(self.words)]).astype(np.float32)
+        n_words, n_blocks = len(self.words), -(-len(self.targets) // size)
+        block = self.columns // size
+        used, where = np.unique(block * n_words + self.rows, return_inverse=True)
+        owners = used // n_words
+        starts = np.searchsorted(owners, np.arange(n_blocks))
+        places = np.arange(len(used)) - starts[owners]  # of a word among those of its block
+        height = int(places.max()) + 1
+        rows = np.zeros((n_blocks, height), np.int64)
+        rows[owners, places] = used % n_words
+        # column-major: down the words of a block, then its bags, then the blocks
+        cells = (block * size + self.columns % size) * height + places[where]
+        shares = None
+        if mean:
+            shares = (1 / np.bincount(self.columns, minlength=len(self.targets)))[self.columns]
+        A = np.bincount(cells, weights=shares, minlength=n_blocks * size * height)
+        return Blocks(rows, A.astype(np.float32).reshape((height, size, n_blocks), order="F"))
 
     def input_shares(self, mean: bool, losses: np.ndarray) -> np.ndarray:
         """A losses, (u,): how much each word takes part in the losses (N,) of the bags."""
+        losses = losses[: len(self.targets)]
         if mean:
             losses = losses / np.bincount(self.columns, minlength=len(self.targets))
         return np.bincount(self.rows, weights=losses[self.columns], minlength=len(self.words))

@@ -21,7 +21,7 @@ def setting(
     low: float = -math.inf,
     high: Optional[float] = None,
     choices: tuple[str, ...] = (),
-    only: Optional[Mapping[str, tuple[str, ...]]] = None,
+    only: Optional[Mapping[str, tuple[Any, ...]]] = None,
 ) -> Any:
     """A field of a dataclass of settings.
 
@@ -81,4 +81,4 @@ def check_companions(table: Any) -> None:
             continue
         for other, values in f.metadata["only"].items():
             if getattr(table, other) not in values:
-                raise ConfigError(f"{f.name}: only with {other} {' or '.join(values)}")
+                raise ConfigError(f"{f.name}: only with {other} {' or '.join(map(str, values))}")

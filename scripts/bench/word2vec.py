@@ -21,8 +21,9 @@ import click
 
 from dynotes.command_line import FILE, clear_errors, print_result
 
-MODELS = ("skipgram", "cbow")
-CORPORA = ("toy", "brown", "wikitext2")
+MODELS = ("skipgram", "cbow", "subword")
+LARGE = "large"
+CORPORA = ("toy", "brown", "wikitext2", LARGE)
 OURS, PEER = "dynotes", "gensim"
 
 
@@ -40,7 +41,7 @@ OURS, PEER = "dynotes", "gensim"
     default="brown",
     show_default=True,
     metavar="|".join(CORPORA),
-    help="A known corpus.",
+    help="A known corpus; large: 100 novels, Brown and WikiText-2, 17 M words in lower case.",
 )
 @click.option(
     "--train", type=FILE, metavar="FILE", help="A text instead, a sentence a line, or .gz."
@@ -99,7 +100,13 @@ def main(**options: Any) -> None:
     with clear_errors(), tempfile.TemporaryDirectory() as folder:
         if options["train"] is not None:
             options["corpus"] = None
-        task = task_of(find_text(options), options)
+        if options["corpus"] == LARGE:
+            from word2vec_texts import write_large_text
+
+            text = write_large_text(Path(folder), options["data_dir"])
+        else:
+            text = find_text(options)
+        task = task_of(text, options)
         tests = _tests(options)
         found = measure(Path(folder), task, tests, options)
     sides = {name: summarised(rounds) for name, rounds in found.items()}
@@ -127,6 +134,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     named = ("model", "epochs", "dim", "window", "min_count", "processes", "lr", "chunk")
     config = resolve(None, {}, {n: options[n] for n in named if options[n] is not None})
     kept = (*named, "negatives", "power", "subsample", "shared", "damping")
+    kept += ("minn", "maxn", "buckets")
     task = {name: getattr(config, name) for name in kept}
     return {**task, "text": str(text), "peer_lr": options["peer_lr"]}
 
@@ -192,6 +200,7 @@ def summarised(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "words": rounds[0]["words"],
         "words_per_second": median([speed(r) for r in rounds], 1),
         "cpu_words_per_second": median([speed(r, "cpu_seconds") for r in rounds], 1),
+        "peak_mb": median([r["peak_mb"] for r in rounds], 1),
         "scores": {name: median(values, 4) for name, values in scores.items() if values},
     }
 
@@ -205,11 +214,12 @@ def as_table(sides: Mapping[str, Mapping[str, Any]]) -> str:
         (
             name,
             f"{side['words_per_second']:.0f}",
+            f"{side['peak_mb']:.0f}",
             *(f"{side['scores'].get(score, float('nan')):.3f}" for score in scores),
         )
         for name, side in sides.items()
     ]
-    return table(("", "words/s", *scores), rows)
+    return table(("", "words/s", "peak MB", *scores), rows)
 
 
 if __name__ == "__main__":

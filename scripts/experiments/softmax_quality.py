@@ -11,23 +11,18 @@ Dev and test are scored by the exact output layer, whatever the training loss wa
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 import report
+import trainings
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
-from dynotes.corpora.atomic import atomic_write
+from dynotes.command_line import FILE, clear_errors, print_result
 from dynotes.training.lm_presets import PRESETS
 from dynotes.training.run_folder import RunFolder
 
-ROOT = Path(__file__).resolve().parents[2]
-SUMMARY = "summary.json"
 METHODS = {
     "full": ("--tie",),
     "importance": ("--tie", "--softmax", "importance"),
@@ -125,38 +120,14 @@ def main(**options: Any) -> None:
 
 
 def train(run: Path, method: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The summary of a finished run; trains, or goes on training, where there is none.
-
-    Raises:
-        Failure: scripts/lm.py did not end well, or the run was interrupted.
-    """
-    if (run / SUMMARY).exists():
-        return json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    arguments = ["--resume", str(run)] if RunFolder(run).checkpoint.exists() else None
-    if arguments is None:
-        arguments = ["--out", str(run), "--corpus", options["corpus"], *METHODS[method]]
-        arguments += ["--preset", options["preset"], "--seed", str(options["seed"])]
-        arguments += ["--processes", str(options["processes"])]
-        if options["epochs"] is not None:
-            arguments += ["--epochs", str(options["epochs"])]
-        if options["data_dir"] is not None:
-            arguments += ["--data-dir", str(options["data_dir"])]
-    click.echo(f"{method}: scripts/lm.py train {' '.join(arguments)}", err=True)
-    last = ""
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "lm.py"), "train", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            last = line
-            if not line.startswith("{"):
-                click.echo(line.rstrip(), err=True)
-    if process.returncode:
-        raise Failure(f"{method}: scripts/lm.py ended with status {process.returncode}")
-    atomic_write(run / SUMMARY, last.encode())
-    return json.loads(last)
+    """The summary of the run of a method, which is trained if need be."""
+    arguments = ["--corpus", options["corpus"], *METHODS[method]]
+    arguments += ["--preset", options["preset"], "--seed", options["seed"]]
+    arguments += ["--processes", options["processes"]]
+    for name in ("epochs", "data_dir"):
+        if options[name] is not None:
+            arguments += [f"--{name.replace('_', '-')}", options[name]]
+    return trainings.summary_of(run, "lm.py", arguments)
 
 
 def row_of(method: str, summary: dict[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,23 @@ def cbow(**options):
 def test_the_hidden_vector_is_the_mean_or_the_sum_of_the_window(mean):
     pc, model, v = cbow(mean=mean)
     expected = [v[w].mean(axis=0) if mean else v[w].sum(axis=0) for w in WINDOWS]
-    found = read(model.hidden(bags()))[..., 0]
-    np.testing.assert_allclose(found.T, expected, rtol=1e-5, atol=1e-6)
+    found = read(model.hidden(bags()))[..., 0].T
+    np.testing.assert_allclose(found[:3], expected, rtol=1e-5, atol=1e-6)
+    assert not found[3:].any()
+    assert len(found) == model.n_hidden(bags())
     assert pc.parameter_count()
-    assert model.n_hidden(bags()) == 3
+
+
+@both
+def test_bags_of_several_blocks_are_those_of_one(mean):
+    """Seed 4: a hundred bags of up to seven words, against loops."""
+    rng = np.random.default_rng(4)
+    windows = [rng.integers(0, V, rng.integers(1, 8)).tolist() for _ in range(100)]
+    pc, model, v = cbow(mean=mean)
+    found = read(model.hidden(id_bags(windows, [0] * 100)))[..., 0].T
+    expected = [v[w].mean(axis=0) if mean else v[w].sum(axis=0) for w in windows]
+    np.testing.assert_allclose(found[:100], expected, rtol=1e-5, atol=1e-6)
+    assert pc.parameter_count()
 
 
 @both
@@ -82,7 +95,8 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_value():
 def test_a_row_takes_part_in_the_losses_of_its_bags_with_its_share(mean):
     """By loops over the bags, which have 4, 1 and 7 losses."""
     pc, model, _ = cbow(mean=mean)
-    losses, expected = np.array([4.0, 1.0, 7.0]), np.zeros(V)
+    losses, expected = np.zeros(model.n_hidden(bags())), np.zeros(V)
+    losses[:3] = [4.0, 1.0, 7.0]
     for window, n in zip(WINDOWS, losses):
         for word in window:
             expected[word] += n / len(window) if mean else n

@@ -35,17 +35,26 @@ def test_a_bag_predicts_its_target():
     assert found.columns.tolist() == [0, 1]
 
 
-def dense(bags, mean):
-    cells, values = bags.shares(mean)
-    A = np.zeros(len(bags.words) * len(bags.targets))
-    A[cells] = values
-    return A.reshape((len(bags.words), len(bags.targets)), order="F")
+def dense(bags, mean, size=2):
+    """A of all words and bags, from the blocks."""
+    rows, A = bags.blocks(size, mean)
+    found = np.zeros((len(bags.words), len(rows) * size))
+    for block, words in enumerate(rows):
+        np.add.at(found[:, block * size : (block + 1) * size], words, A[:, :, block])
+    return found[:, : len(bags.targets)]
 
 
 def test_bags_of_a_text_hold_every_window_and_leave_centres_without_one_out():
     bags = text_bags(TEXT, CENTRES, CONTEXTS)
     assert bags.targets.tolist() == [4, 2, 9]
     np.testing.assert_array_equal(dense(bags, False), [[1, 0, 1], [0, 2, 1], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_blocks_of_any_size_hold_the_same_shares(size):
+    bags = id_bags([[1, 1, 2], [2], [5, 1], [3, 3]], [0, 3, 1, 1])
+    np.testing.assert_allclose(dense(bags, True, size), dense(bags, True), rtol=1e-6)
+    assert bags.blocks(size, True).rows.shape[0] == -(-4 // size)
 
 
 def test_the_shares_of_a_bag_sum_to_one_and_count_repeated_words():

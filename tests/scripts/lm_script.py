@@ -35,11 +35,12 @@ def invoke(*args):
 
 
 def environment(folder):
-    """One thread; without matplotlib, whose import takes longer than these runs."""
+    """One thread, this package; without matplotlib, whose import takes longer than these runs."""
     hidden = folder / "no-plots"
     hidden.mkdir(exist_ok=True)
     (hidden / "matplotlib.py").write_text("raise ImportError")
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(hidden)}
+    path = os.pathsep.join(map(str, (hidden, ROOT)))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def start(folder, *args, **options):

@@ -38,23 +38,28 @@ def task(folder, **more):
         **{"model": "skipgram", "dim": 6, "window": 2, "min_count": 1, "negatives": 3},
         **{"power": 0.75, "subsample": 0.0, "lr": 0.05, "peer_lr": 0.05, "processes": 1},
         **{"epochs": 2, "seed": 1, "shared": 8, "chunk": 50, "damping": 0.25},
+        **{"minn": 3, "maxn": 6, "buckets": 2_000_000},
         **{"text": str(write_text(folder / "text.txt")), "vectors": str(folder / "v.bin")},
     }
     return json.dumps({**settings, **more})
 
 
-def test_our_side_counts_the_words_of_all_epochs_and_writes_vectors(tmp_path):
-    done = run(BENCH / "word2vec_ours.py", task(tmp_path))
+@pytest.mark.parametrize("model", ["skipgram", "subword"])
+def test_our_side_counts_the_words_of_all_epochs_and_writes_vectors(tmp_path, model):
+    done = run(BENCH / "word2vec_ours.py", task(tmp_path, model=model))
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["tokens"], result["words"]) == (2 * 120 * 9, 12)
     assert (tmp_path / "v.bin").stat().st_size > 12 * 6 * 4
 
 
-def test_the_peer_counts_the_same_words(tmp_path):
+@pytest.mark.parametrize("model", ["skipgram", "subword"])
+def test_the_peer_counts_the_same_words(tmp_path, model):
     if subprocess.run([PEER, "-c", "import gensim"], capture_output=True).returncode:
         pytest.skip("no gensim; name an interpreter that has it by DYNOTES_GENSIM_PYTHON")
     done = subprocess.run(
-        [PEER, str(BENCH / "word2vec_gensim.py"), task(tmp_path)], capture_output=True, text=True
+        [PEER, str(BENCH / "word2vec_gensim.py"), task(tmp_path, model=model, buckets=1000)],
+        capture_output=True,
+        text=True,
     )
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["tokens"], result["words"]) == (2 * 120 * 9, 12)

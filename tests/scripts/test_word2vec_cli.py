@@ -16,7 +16,8 @@ from dynotes.training.model_file import read_arrays
 from tests.scripts.word2vec_script import SCRIPT, SMALL, last_line, load, run, start, text
 from tests.training.word2vec.small_word2vec import log
 
-COMMANDS = ["train", "evaluate", "neighbours", "analogy", "convert", "infer"]
+COMMANDS = ["train", "evaluate", "neighbours", "analogy", "convert", "infer", "substitutes",
+            "compose"]  # fmt: skip
 HELP = """
 import runpy, sys
 sys.argv = ["word2vec.py", *{args}]

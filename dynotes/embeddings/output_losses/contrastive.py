@@ -22,10 +22,10 @@ from typing import Any, Optional, Union
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.damped_rows import Masses, columns, gathered
 from dynotes.embeddings.encoder import Factors
 from dynotes.embeddings.output_losses.negatives import SharedNoise, private_noise, shared_noise
-from dynotes.embeddings.output_losses.output_table import OutputLoss, gathered, pair_scores
+from dynotes.embeddings.output_losses.output_table import OutputLoss, pair_scores
 from dynotes.embeddings.predictions import Predictions
 from dynotes.graph.arrays import feed
 from dynotes.graph.log_space import softplus

@@ -15,9 +15,9 @@ from typing import Any
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.damped_rows import Masses, columns, gathered
 from dynotes.embeddings.encoder import Factors
-from dynotes.embeddings.output_losses.output_table import OutputLoss, gathered
+from dynotes.embeddings.output_losses.output_table import OutputLoss
 from dynotes.embeddings.predictions import Predictions
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import dynet as dy
 import numpy as np
 
-from dynotes.embeddings.damped_rows import Masses, columns
+from dynotes.embeddings.damped_rows import Masses, columns, gathered
 from dynotes.embeddings.encoder import Factors
 from dynotes.embeddings.predictions import Predictions
 from dynotes.embeddings.tables import output_table
@@ -121,9 +121,3 @@ def pair_scores(
     (size, _), _ = expect("H", H, (None, None))
     products = dy.reshape(dy.cmult(gathered(H, heads), gathered(U, tails)), (size, len(heads)))
     return dy.ones((1, size)) * products  # the sum over the rows, many times as fast as sum_dim
-
-
-def gathered(X: dy.Expression, which: np.ndarray) -> dy.Expression:
-    """Columns of X, (D, n), as (D,)xP."""
-    (size, n), _ = expect("X", X, (None, None))
-    return dy.pick_batch_elems(dy.reshape(X, (size,), n), which.tolist())

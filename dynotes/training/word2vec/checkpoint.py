@@ -1,4 +1,4 @@
-"""The state of a word2vec run on disk: the place of every worker in the text, and the tables.
+"""The state of a word2vec run on disk: the place of every worker, parameters, trainer.
 
 Note: Tips in Training / Tuning on the Development Set (T28)
 """
@@ -14,6 +14,8 @@ from dynotes.corpora.errors import InputError
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.run_folder import RunFolder
 
+OPTIMIZER = "optimizer"  # beside the parameters, whose names begin with a slash
+
 
 @dataclass
 class Position:
@@ -28,20 +30,29 @@ class Position:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def write_checkpoint(folder: RunFolder, at: Position, parameters: dict[str, np.ndarray]) -> None:
-    """Write the checkpoint, then the log that belongs to it."""
-    write_arrays(folder.checkpoint, parameters, {"position": vars(at)})
+def write_checkpoint(
+    folder: RunFolder, at: Position, parameters: dict[str, np.ndarray], moments: bytes
+) -> None:
+    """Write the checkpoint, then the log that belongs to it.
+
+    Args:
+        folder, at, parameters: of the run.
+        moments: of its trainer, see `optimizer_state.save_state`.
+    """
+    arrays = {**parameters, OPTIMIZER: np.frombuffer(moments, np.uint8)}
+    write_arrays(folder.checkpoint, arrays, {"position": vars(at)})
     folder.write_log(at.history)
 
 
-def read_checkpoint(folder: RunFolder) -> tuple[Position, dict[str, np.ndarray]]:
-    """The checkpoint of a run.
+def read_checkpoint(folder: RunFolder) -> tuple[Position, dict[str, np.ndarray], bytes]:
+    """The checkpoint of a run: place, parameters, state of the trainer.
 
     Raises:
         InputError: missing, damaged, or no checkpoint of word2vec.
     """
     arrays, meta = read_arrays(folder.checkpoint)
     try:
-        return Position(**meta["position"]), arrays
+        moments = arrays.pop(OPTIMIZER).tobytes()
+        return Position(**meta["position"]), arrays, moments
     except (KeyError, TypeError) as error:
         raise InputError(folder.checkpoint, f"damaged ({error})") from None

@@ -41,8 +41,10 @@ from dynotes.training.model_file import read_arrays
 from dynotes.training.parameters import restore, set_value
 from dynotes.training.run_folder import RunFolder
 from dynotes.training.settings import ConfigError
-from dynotes.training.word2vec.config import PARAGRAPHS, Word2vecConfig
-from dynotes.training.word2vec.models import new_model, paragraph_examples
+from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.model_settings import PARAGRAPH_MODELS
+from dynotes.training.word2vec.models import new_model
+from dynotes.training.word2vec.paragraph_models import paragraph_examples
 
 ROOM = 512  # paragraphs of a graph
 TOKENS = 1 << 13  # words of a graph; a longer paragraph takes several steps a pass
@@ -93,8 +95,8 @@ class ParagraphInference:
         seed: int = 1,
     ) -> None:
         name = f"/{config.model}/D"
-        if config.model not in PARAGRAPHS:
-            known = " and ".join(PARAGRAPHS)
+        if config.model not in PARAGRAPH_MODELS:
+            known = " and ".join(PARAGRAPH_MODELS)
             raise ConfigError(f"model {config.model}: only {known} have vectors of paragraphs")
         if name not in arrays or vocabulary.counts is None:
             raise ValueError("no vectors of paragraphs, or no counts of words")

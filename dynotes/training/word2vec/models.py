@@ -1,204 +1,43 @@
-"""The models of ``scripts/word2vec.py train``: an encoder, an output loss, examples of a chunk.
+"""The models of ``scripts/word2vec.py train`` by name.
 
-To add one: its encoder in `dynotes.embeddings`, a function here that puts it together, its row in
-``MODELS``, its settings in `dynotes.training.word2vec.config`.
-
-Note: Topic: Embeddings / word2vec by Mikolov et al (T53, T54)
-Paper: Mikolov et al. 2013b, arXiv:1310.4546
+To add one: its encoder in `dynotes.embeddings`, a function that puts it together beside those of
+its family, its row in ``MAKERS``, its name and settings in `dynotes.training.word2vec.model_settings`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable
 
 import dynet as dy
-import numpy as np
 
-from dynotes.corpora.token_store import TokenText
-from dynotes.corpora.token_stream import Chunk, window_pairs
-from dynotes.embeddings.cbow import Cbow
-from dynotes.embeddings.encoder import Encoder
-from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
-from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
-from dynotes.embeddings.output_losses.nce import NceLoss
-from dynotes.embeddings.output_losses.negative_sampling import NegativeSamplingLoss
-from dynotes.embeddings.output_losses.output_table import OutputLoss
-from dynotes.embeddings.pairs import text_bags, text_pairs
-from dynotes.embeddings.paragraphs import text_mixture, text_windows, window_offsets
-from dynotes.embeddings.predictions import Predictions
-from dynotes.embeddings.pv_dbow import PvDbow
-from dynotes.embeddings.pv_dm import PvDm
-from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.training.word2vec import (
+    ngram_models,
+    pair_models,
+    paragraph_models,
+    sentence_models,
+    subword_models,
+)
 from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.model_parts import EmbeddingModel
+from dynotes.training.word2vec.texts import Text
+
+MAKERS: Mapping[str, Callable[[Word2vecConfig, dy.ParameterCollection, Any], EmbeddingModel]] = {
+    "skipgram": pair_models.skip_gram,
+    "cbow": pair_models.cbow,
+    "structured-skipgram": pair_models.structured_skip_gram,
+    "cwindow": pair_models.cwindow,
+    "subword": subword_models.subword,
+    "subword-cbow": subword_models.subword_cbow,
+    "pv-dm": paragraph_models.pv_dm,
+    "pv-dbow": paragraph_models.pv_dbow,
+    "context2vec": sentence_models.context2vec,
+    "c2w": sentence_models.c2w,
+    "sembei": ngram_models.sembei,
+    "tim": pair_models.skip_gram,
+}
 
 
-class Examples(NamedTuple):
-    """What a chunk of text gives a model.
-
-    inputs: what the encoder takes.
-    predictions: what its hidden vectors have to predict.
-    """
-
-    inputs: Any
-    predictions: Predictions
-
-
-class EmbeddingModel(NamedTuple):
-    """A model of the family, ready to be trained.
-
-    encoder, output: its two parts.
-    examples: what a chunk gives it, None if nothing.
-    vectors: the word vectors that come out, (V, D), from all parameters by name; None if none do.
-    documents: the vectors of the lines of the text, (N, D), likewise.
-    """
-
-    encoder: Encoder
-    output: OutputLoss
-    examples: Callable[[Chunk], Optional[Examples]]
-    vectors: Optional[Callable[[Mapping[str, np.ndarray]], np.ndarray]]
-    documents: Optional[Callable[[Mapping[str, np.ndarray]], np.ndarray]] = None
-
-    @property
-    def tables(self) -> tuple[dy.LookupParameters, ...]:
-        """All tables of which a step touches some rows, those of the encoder first."""
-        return (*self.encoder.tables, *self.output.tables)
-
-
-def new_model(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
-) -> EmbeddingModel:
+def new_model(config: Word2vecConfig, pc: dy.ParameterCollection, text: Text) -> EmbeddingModel:
     """The model of the settings, for a text whose vocabulary has counts."""
-    return MODELS[config.model](config, pc, text)
-
-
-def new_output(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText, **sizes: int
-) -> OutputLoss:
-    """The output loss of the settings.
-
-    Args:
-        config, pc, text: see `new_model`.
-        sizes: n_embed and n_slots, where they are not dim and 1.
-    """
-    sizes = {"n_embed": config.dim, **sizes}
-    counts = text.vocabulary.counts
-    if config.loss == "softmax":
-        return FullSoftmaxLoss(pc, counts=counts, **sizes)
-    if config.loss == "hierarchical":
-        return HierarchicalSoftmaxLoss(pc, counts=counts, **sizes)
-    kind = NceLoss if config.loss == "nce" else NegativeSamplingLoss
-    noise: dict[str, Any] = {"negatives": config.negatives, "shared": config.shared}
-    return kind(pc, counts=counts, power=config.power, **noise, **sizes)
-
-
-def rows_of(table: dy.LookupParameters) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """Vectors that are the rows of a table."""
-    return lambda parameters: parameters[table.name()]
-
-
-def _skip_gram(
-    config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText
-) -> EmbeddingModel:
-    encoder = SkipGram(pc, n_words=len(text.vocabulary), n_embed=config.dim)
-
-    def examples(chunk: Chunk) -> Optional[Examples]:
-        centres, contexts = window_pairs(chunk, chunk.windows)
-        if not len(centres):
-            return None
-        pairs = text_pairs(chunk.ids, centres, contexts)
-        return Examples(pairs, pairs.predictions)
-
-    return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
-
-
-def _cbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
-    n_words = len(text.vocabulary)
-    encoder = Cbow(pc, n_words=n_words, n_embed=config.dim, mean=config.mean)
-
-    def examples(chunk: Chunk) -> Optional[Examples]:
-        centres, contexts = window_pairs(chunk, chunk.windows)
-        if not len(centres):
-            return None
-        bags = text_bags(chunk.ids, centres, contexts)
-        return Examples(bags, bags.predictions)
-
-    return EmbeddingModel(encoder, new_output(config, pc, text), examples, rows_of(encoder.inputs))
-
-
-def _pv_dm(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
-    n_words = len(text.vocabulary)
-    encoder = PvDm(
-        pc,
-        n_words=n_words,
-        n_documents=len(text.sentence_ends),
-        n_embed=config.dim,
-        slots=len(window_offsets(config.window, config.around)),
-        mode=config.mode,
-    )
-    return EmbeddingModel(
-        encoder,
-        new_output(config, pc, text, n_embed=encoder.size),
-        paragraph_examples(config),
-        lambda parameters: parameters[encoder.inputs.name()][:n_words],  # not the padding
-        _rows_of_lines(encoder.documents, text),
-    )
-
-
-def _pv_dbow(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -> EmbeddingModel:
-    encoder = PvDbow(
-        pc,
-        n_words=len(text.vocabulary),
-        n_documents=len(text.sentence_ends),
-        n_embed=config.dim,
-        words=config.dbow_words,
-    )
-    output = new_output(config, pc, text)
-    # words that do not predict have output vectors alone, and a tree has these at its nodes
-    table = encoder.inputs or (None if config.loss == "hierarchical" else output.outputs)
-    return EmbeddingModel(
-        encoder,
-        output,
-        paragraph_examples(config, words=config.dbow_words),
-        None if table is None else rows_of(table),
-        _rows_of_lines(encoder.documents, text),
-    )
-
-
-def paragraph_examples(
-    config: Word2vecConfig, *, words: bool = False
-) -> Callable[[Chunk], Examples]:
-    """What a chunk gives the models of paragraphs, which are its sentences.
-
-    Args:
-        config: of one of these models.
-        words: pv-dbow's words predict too.
-    """
-    if config.model == "pv-dbow":
-
-        def mixture(chunk: Chunk) -> Examples:
-            made = text_mixture(chunk, words)
-            return Examples(made, made.predictions)
-
-        return mixture
-    offsets = window_offsets(config.window, config.around)
-
-    def windows(chunk: Chunk) -> Examples:
-        whole = np.full_like(chunk.windows, config.window)
-        made = text_windows(chunk, offsets, whole if config.mode == "concat" else chunk.windows)
-        return Examples(made, made.predictions)
-
-    return windows
-
-
-def _rows_of_lines(
-    table: dy.LookupParameters, text: TokenText
-) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """The rows of a table, 0 for lines without a word, which nothing was learnt about."""
-    lengths = np.diff(text.sentence_ends, prepend=0)
-    return lambda parameters: parameters[table.name()] * (lengths > 0)[:, None]
-
-
-MODELS: Mapping[
-    str, Callable[[Word2vecConfig, dy.ParameterCollection, TokenText], EmbeddingModel]
-] = {"skipgram": _skip_gram, "cbow": _cbow, "pv-dm": _pv_dm, "pv-dbow": _pv_dbow}
+    return MAKERS[config.model](config, pc, text)

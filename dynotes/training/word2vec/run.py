@@ -1,7 +1,9 @@
 """A training run of word2vec: epochs over chunks of text, checkpoints, several processes, resuming.
 
-One process: every random draw is a function of (seed, epoch, place in the text), and plain SGD has
-no memory, so a run is its place and its tables: killed and resumed it ends with the same bits.
+One process: every random draw is a function of (seed, epoch, place in the text), so a run is its
+place, its parameters and the statistics of its trainer (plain SGD has none, Adam its moments):
+killed and resumed it ends with the same bits.  Adam's moments of a row of a table move only when
+the row is looked up (DyNet's sparse updates).
 
 Several processes share the tables without locks (Hogwild), each with a stretch of the text of its
 own.  The pairs of an epoch and their number are then still the same in every run; the vectors are
@@ -23,6 +25,7 @@ import numpy as np
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import chunks, subsample_keep, token_ranges
+from dynotes.training.optimizer_state import load_state, save_state
 from dynotes.training.parameters import memory_views, restore, snapshot
 from dynotes.training.progress import Interrupted
 from dynotes.training.run_folder import RunFolder, Stopwatch
@@ -68,11 +71,12 @@ class Word2vecRun:
         dy.reset_random_seed(config.seed)
         self.pc = dy.ParameterCollection()
         self.model = new_model(config, self.pc, text)
-        self.trainer = dy.SimpleSGDTrainer(self.pc, config.first_rate)
+        kind = dy.AdamTrainer if config.whole_sentences else dy.SimpleSGDTrainer
+        self.trainer = kind(self.pc, config.first_rate)
         self.trainer.set_clip_threshold(-1.0)
         self.stepper = Word2vecStepper(self.model, self.trainer, config)
         self.views = memory_views(self.pc)
-        self.keep = subsample_keep(counts, config.subsample, formula=config.formula)
+        self.keep = subsample_keep(counts, config.thinning, formula=config.formula)
         self.workers = Workers(config.processes)
         self.ranges = token_ranges(len(text.ids), config.processes)
         self.at = Position()
@@ -141,7 +145,7 @@ class Word2vecRun:
             self.text.ids,
             self.text.sentence_ends,
             keep=self.keep,
-            window=config.window,
+            window=config.reach,
             size=config.chunk,
             seed=config.seed,
             epoch=epoch,
@@ -220,11 +224,11 @@ class Word2vecRun:
             at.train_seconds = self._watch.seconds
             at.places = self._places.tolist()
             at.nats, at.losses = self._nats.tolist(), self._losses.tolist()
-            write_checkpoint(self.folder, at, self.parameters())
+            write_checkpoint(self.folder, at, self.parameters(), save_state(self.trainer))
         self._saved = time.perf_counter()
 
     def _load(self) -> None:
-        at, arrays = read_checkpoint(self.folder)
+        at, arrays, moments = read_checkpoint(self.folder)
         fits = all(len(x) == len(self.ranges) for x in (at.places, at.nats, at.losses)) and all(
             low <= place <= high for place, (low, high) in zip(at.places, self.ranges)
         )
@@ -232,6 +236,7 @@ class Word2vecRun:
             if not fits:
                 raise ValueError("places that are not in the text")
             restore(self.pc, arrays, self.views)
+            load_state(self.trainer, moments)
         except ValueError as error:
             raise InputError(self.folder.checkpoint, f"of other settings ({error})") from None
         self.at = at

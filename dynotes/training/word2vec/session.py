@@ -14,12 +14,14 @@ from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.toy_data import toy_dir
+from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import write_arrays
 from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
 from dynotes.training.word2vec.command import new_run, tokens_of, write_config
 from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.model_parts import EmbeddingModel
 from dynotes.training.word2vec.run import Word2vecRun
 from dynotes.training.word2vec.tools import (
     WordTestFiles,
@@ -70,16 +72,27 @@ def run_training(
     return finite(result)
 
 
+def model_meta(
+    config: Word2vecConfig, vocabulary: Vocabulary, model: EmbeddingModel
+) -> dict[str, Any]:
+    """What a model file says beside its parameters, as plain JSON values."""
+    return {
+        "model": config.model,
+        "encoder": model.encoder.spec,
+        "output": model.output.spec,
+        "vocabulary": vocabulary.to_json(),
+        "loss": config.loss,
+        "lower": config.lower,
+        "window": config.window,
+        **model.about,
+    }
+
+
 def _write(
     folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
 ) -> Optional[WordVectors]:
     """The model with all tables, and the vectors of words and of lines that it has."""
-    meta = {
-        "model": config.model,
-        "encoder": run.model.encoder.spec,
-        "output": run.model.output.spec,
-        "vocabulary": text.vocabulary.to_json(),
-    }
+    meta = model_meta(config, text.vocabulary, run.model)
     write_arrays(folder.model, run.parameters(), meta)
     documents, matrix = run.documents(), run.vectors()
     if documents is not None:

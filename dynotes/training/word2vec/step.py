@@ -20,7 +20,7 @@ from dynotes.embeddings.damped_rows import StepFactors
 from dynotes.graph.arrays import scalar
 from dynotes.training.lm_step import TrainingError
 from dynotes.training.word2vec.config import Word2vecConfig
-from dynotes.training.word2vec.models import EmbeddingModel, Examples
+from dynotes.training.word2vec.model_parts import EmbeddingModel, Examples
 
 
 class StepResult(NamedTuple):
@@ -38,13 +38,11 @@ class Word2vecStepper:
 
     Args:
         model: of `models.new_model`.
-        trainer: DyNet's SGD trainer of its collection, without clipping.
+        trainer: DyNet's SGD or Adam of its collection, without clipping.
         config: the settings.
     """
 
-    def __init__(
-        self, model: EmbeddingModel, trainer: dy.SimpleSGDTrainer, config: Word2vecConfig
-    ) -> None:
+    def __init__(self, model: EmbeddingModel, trainer: dy.Trainer, config: Word2vecConfig) -> None:
         self.model, self.trainer, self.config = model, trainer, config
         self._factors = StepFactors([int(table.shape()[0]) for table in model.tables])
 
@@ -67,7 +65,7 @@ class Word2vecStepper:
 
     def _update(self, made: Examples, noise: Any, rate: float) -> float:
         dy.renew_cg()
-        total = self._loss(made, noise, rate * self.config.damping)
+        total = self._loss(made, noise, rate * self.config.beta)
         nats = scalar(total)
         if not math.isfinite(nats):
             raise TrainingError(f"the loss is {nats}; lower the learning rate or raise damping")

@@ -15,9 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dynotes.corpora.errors import InputError, PathLike
+from dynotes.corpora.subword_vectors import SubwordVectors
 from dynotes.corpora.toy_data import toy_dir
-from dynotes.corpora.word_tests import AnalogySection, read_analogies, read_bats, read_similarity
-from dynotes.corpora.word_vectors import WordVectors, read_vectors, write_vectors
+from dynotes.corpora.word_tests import (
+    AnalogySection,
+    SimilarityTest,
+    read_analogies,
+    read_bats,
+    read_similarity,
+)
+from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.embeddings.evaluation import (
     METHODS,
     SectionScore,
@@ -28,8 +35,9 @@ from dynotes.embeddings.evaluation import (
     total,
 )
 from dynotes.training.run_folder import finite
+from dynotes.training.word2vec.subword_files import convert_to_fasttext, read_source
 
-VECTORS = ("vectors.npy", "vectors.bin", "vectors.txt")  # in the folder of a run
+FASTTEXT = "fasttext"
 SUFFIXES = {".txt": "text", ".vec": "text", ".bin": "binary", ".npy": "npy"}
 PUBLISHED = (
     "EN-WS-353-ALL.txt",
@@ -82,6 +90,7 @@ def evaluate_vectors(
     methods: Sequence[str] = METHODS,
     restrict_vocab: Optional[int] = None,
     lower: bool = False,
+    subwords: Optional[SubwordVectors] = None,
 ) -> dict[str, Any]:
     """Scores of vectors on all tests.
 
@@ -90,12 +99,15 @@ def evaluate_vectors(
         tests: from `toy_tests`, `published_tests`, or of one's own files.
         methods: of answering analogies, some of "add", "mul".
         restrict_vocab, lower: see `analogy_accuracy`.
+        subwords: what the vectors are made of; similarity is then tested a second time, with
+            vectors from n-grams for all words that are not among the vectors.
 
     Returns:
         "metrics": "analogy_accuracy" of all files together (3CosAdd; "analogy_accuracy_mul" for
         3CosMul), "similarity_spearman" (the mean of the files), "bats_accuracy"; None where no
         question or pair was known.  "analogies", "similarity", "bats": the same by file, group
-        and section, with what was skipped or left out.
+        and section, with what was skipped or left out.  "similarity_from_ngrams" and its metric
+        "similarity_spearman_from_ngrams": that second time.
 
     Raises:
         InputError: a test that cannot be read.
@@ -115,13 +127,36 @@ def evaluate_vectors(
             metrics[f"{name}_accuracy" + ("" if method == "add" else f"_{method}")] = accuracy
             details.setdefault(key, {})[method] = by_file
     if graded:
-        scores = {
-            file: similarity_scores(vectors, test, **options) for file, test in graded.items()
-        }
-        mean = sum(score.spearman for score in scores.values()) / len(scores)
-        metrics["similarity_spearman"] = round(mean, 4)
-        details["similarity"] = {file: _rounded(score._asdict()) for file, score in scores.items()}
+        _grade("similarity", dict.fromkeys(graded, vectors), graded, options, metrics, details)
+    if graded and subwords is not None:
+        every = {file: _with_unknown(subwords, test, lower) for file, test in graded.items()}
+        options["restrict_vocab"] = None
+        _grade("similarity_from_ngrams", every, graded, options, metrics, details)
     return finite({"metrics": metrics, **details})
+
+
+def _grade(
+    key: str,
+    vectors: Mapping[str, WordVectors],
+    tests: Mapping[str, SimilarityTest],
+    options: Mapping[str, Any],
+    metrics: dict[str, Any],
+    details: dict[str, Any],
+) -> None:
+    """Add the scores of vectors on similarity tests, and their mean."""
+    scores = {
+        file: similarity_scores(vectors[file], test, **options) for file, test in tests.items()
+    }
+    mean = sum(score.spearman for score in scores.values()) / len(scores)
+    metrics[key.replace("similarity", "similarity_spearman")] = round(mean, 4)
+    details[key] = {file: _rounded(score._asdict()) for file, score in scores.items()}
+
+
+def _with_unknown(subwords: SubwordVectors, test: SimilarityTest, lower: bool) -> WordVectors:
+    """The vectors of the vocabulary, and of all words of a test that it lacks."""
+    known = {word.lower() for word in subwords.words} if lower else set(subwords.words)
+    asked = (word for pair in test.pairs for word in pair)
+    return subwords.extended(w for w in asked if (w.lower() if lower else w) not in known)[0]
 
 
 def _answered(
@@ -163,20 +198,6 @@ def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
 
 
-def find_vectors(path: PathLike) -> Path:
-    """The file of vectors that a path names: itself, or the one in the folder of a run.
-
-    Raises:
-        InputError: a folder without one.
-    """
-    if not os.path.isdir(path):
-        return Path(path)
-    found = next((Path(path) / name for name in VECTORS if (Path(path) / name).is_file()), None)
-    if found is None:
-        raise InputError(path, f"no word vectors there ({', '.join(VECTORS)})")
-    return found
-
-
 def run_evaluation(
     path: PathLike,
     tests: WordTestFiles,
@@ -187,12 +208,10 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """`evaluate_vectors` on a file of vectors or the folder of a run."""
     began = time.perf_counter()
-    vectors = read_vectors(find_vectors(path))
-    scores = evaluate_vectors(
-        vectors, tests, methods=methods, restrict_vocab=restrict_vocab, lower=lower
-    )
-    settings = {"restrict_vocab": restrict_vocab, "lower": lower}
-    return {**_about(path, vectors, began), **settings, **scores}
+    _, vectors, subwords = read_source(path)
+    options: dict[str, Any] = {"restrict_vocab": restrict_vocab, "lower": lower}
+    scores = evaluate_vectors(vectors, tests, methods=methods, subwords=subwords, **options)
+    return {**_about(path, vectors, began), **options, **scores}
 
 
 def run_neighbours(
@@ -204,12 +223,12 @@ def run_neighbours(
         InputError: a word that is not in the file.
     """
     began = time.perf_counter()
-    vectors = _with_words(path, words)
+    vectors, unknown, candidates = _with_words(path, words, restrict_vocab)
     found = {
-        word: _listed(neighbours(vectors, word, top=top, restrict_vocab=restrict_vocab))
+        word: _listed(neighbours(vectors, word, top=top, restrict_vocab=candidates))
         for word in words
     }
-    return {**_about(path, vectors, began), "neighbours": found}
+    return {**_about(path, vectors, began), "from_ngrams": unknown, "neighbours": found}
 
 
 def run_analogy(
@@ -228,11 +247,10 @@ def run_analogy(
         InputError: a word that is not in the file.
     """
     began = time.perf_counter()
-    vectors = _with_words(path, (a, b, c))
-    found = complete_analogy(
-        vectors, a, b, c, method=method, top=top, restrict_vocab=restrict_vocab
-    )
+    vectors, unknown, candidates = _with_words(path, (a, b, c), restrict_vocab)
+    found = complete_analogy(vectors, a, b, c, method=method, top=top, restrict_vocab=candidates)
     asked = {"analogy": [a, b, c], "method": method, "answers": _listed(found)}
+    asked["from_ngrams"] = unknown
     return {**_about(path, vectors, began), **asked}
 
 
@@ -244,8 +262,9 @@ def run_conversion(
     Args:
         source: a file of vectors or the folder of a run.
         target: replaced as a whole, and only after the source was read.
-        format: "text", "binary" or "npy"; None: of .txt and .vec, .bin, .npy, before any .gz.
-        limit: only the first words.
+        format: "text", "binary", "npy", or "fasttext", which keeps the n-grams of a run of the
+            subword model; None: of .txt and .vec, .bin, .npy, before any .gz.
+        limit: only the first words; not for "fasttext".
 
     Raises:
         InputError: a source that cannot be read, a name that tells no format, or a word that the
@@ -257,19 +276,32 @@ def run_conversion(
     format = format or SUFFIXES.get(suffix)
     if format is None:
         raise InputError(target, f"the name tells no format; end it in {', '.join(SUFFIXES)}")
-    vectors = read_vectors(find_vectors(source), limit=limit)
-    write_vectors(target, vectors, format=format)
+    if format == FASTTEXT:
+        if limit is not None:
+            raise InputError(target, "format fasttext has all words: no limit")
+        vectors = convert_to_fasttext(source, target)
+    else:
+        _, (words, matrix), _ = read_source(source, limit=limit)
+        vectors = WordVectors(words[:limit], matrix[:limit])
+        write_vectors(target, vectors, format=format)
     return {**_about(source, vectors, began), "written": os.fspath(target), "format": format}
 
 
-def _with_words(path: PathLike, words: Sequence[str]) -> WordVectors:
-    file = find_vectors(path)
-    vectors = read_vectors(file)
+def _with_words(
+    path: PathLike, words: Sequence[str], restrict_vocab: Optional[int]
+) -> tuple[WordVectors, list[str], int]:
+    """Vectors that have all the words, those of them made from n-grams, how many can be answers."""
+    file, vectors, subwords = read_source(path)
+    candidates = min(restrict_vocab or len(vectors.words), len(vectors.words))
+    unknown: list[str] = []
+    if subwords is not None:
+        vectors, unknown = subwords.extended(words)
     missing = set(words).difference(vectors.words)
     for word in words:
         if word in missing:
-            raise InputError(file, f"{word!r} is not among its {len(vectors.words)} words")
-    return vectors
+            found = f"{word!r} is not among its {candidates} words"
+            raise InputError(file, found + (", nor has it n-grams" if subwords else ""))
+    return vectors, unknown, candidates
 
 
 def _listed(found: Sequence[tuple[str, float]]) -> list[list[Any]]:

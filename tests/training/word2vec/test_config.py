@@ -15,7 +15,7 @@ def test_the_defaults_are_right():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "glove"}, "model: expected one of skipgram, cbow, .*, found 'glove'"),
+        ({"model": "glove"}, "model: expected one of skipgram, .*, found 'glove'"),
         ({"window": 0}, "window: expected 1 to 1000, found 0"),
         ({"negatives": 0}, "negatives: expected 1 to"),
         ({"dim": 0}, "dim: expected 1 to"),
@@ -25,6 +25,13 @@ def test_the_defaults_are_right():
         ({"min_count": 2.5}, "min_count: expected int"),
         ({"loss": "softmax", "negatives": 7}, "negatives: only with loss negative-sampling"),
         ({"mean": False}, "mean: only with model cbow"),
+        ({"model": "context2vec", "subsample": 0.1}, "subsample: only with model skipgram or cbow"),
+        ({"model": "context2vec", "window": 3}, "window: only with model skipgram or cbow"),
+        ({"model": "c2w", "damping": 0.0}, "damping: only with model skipgram or cbow"),
+        ({"model": "c2w", "processes": 2}, "processes: only with model skipgram or cbow"),
+        ({"model": "context2vec", "char_dim": 3}, "char_dim: only with model c2w"),
+        ({"hidden": 3}, "hidden: only with model context2vec or c2w"),
+        ({"model": "context2vec", "loss": "hierarchical"}, "loss: hierarchical has no vector"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings, message):
@@ -70,3 +77,13 @@ def test_the_learning_rate_is_that_of_the_model_unless_it_is_named():
     assert Word2vecConfig(model="cbow").first_rate == 0.3
     assert Word2vecConfig(model="cbow", mean=False).first_rate == 0.05
     assert Word2vecConfig(model="cbow", lr=0.2).first_rate == 0.2
+    assert Word2vecConfig(model="context2vec").first_rate == 0.001
+    assert Word2vecConfig(model="c2w", lr=0.2).first_rate == 0.2
+
+
+def test_whole_sentences_keep_their_words_and_reach_and_take_plain_steps():
+    for model in ("context2vec", "c2w"):
+        found = Word2vecConfig(model=model)
+        assert (found.threshold, found.reach, found.beta) == (0.0, 1000, 0.0)
+    windows = Word2vecConfig(window=3)
+    assert (windows.threshold, windows.reach, windows.beta) == (1e-3, 3, 0.1)

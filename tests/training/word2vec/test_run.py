@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from dynotes.corpora.errors import InputError
+from dynotes.training.optimizer_state import describe_state
 from dynotes.training.progress import Interrupted
 from dynotes.training.settings import ConfigError
 from dynotes.training.word2vec.checkpoint import read_checkpoint
 from tests.training.word2vec.small_word2vec import config, log, run
 
-SETTINGS = [{}, {"model": "cbow"}, {"shared": 0}, {"loss": "nce"}, {"loss": "hierarchical"}]
+SETTINGS = [{}, {"model": "cbow"}, {"model": "subword", "minn": 2}, {"shared": 0}, {"loss": "nce"}]
 
 
 def parameters(r):
@@ -36,10 +37,20 @@ def test_two_runs_with_one_seed_give_equal_bits_and_another_seed_others(tmp_path
     assert (found[0]["V"] != found[2]["V"]).any()
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 9, 17])
-@pytest.mark.parametrize(
-    "settings", [{}, {"model": "cbow"}, {"shared": 0}, {"loss": "nce"}], ids=str
-)
+WHOLE = {"subsample": 1e-3, "hidden": 5}  # what models of whole sentences take
+LSTMS = [
+    {"model": "context2vec", **WHOLE},
+    {"model": "c2w", "char_dim": 3, "char_hidden": 4, "loss": "softmax", **WHOLE, "shared": 64},
+]
+
+
+INTERRUPTED = [
+    *((each, n) for n in (1, 5, 9, 17) for each in SETTINGS),
+    *((each, n) for n in (5, 17) for each in LSTMS),
+]
+
+
+@pytest.mark.parametrize(("settings", "stop_at"), INTERRUPTED, ids=str)
 def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, settings):
     whole = run(tmp_path / "whole", config(**settings))
     whole.train()
@@ -60,6 +71,30 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, s
     assert_equal(parameters(whole), parameters(rest))
     assert at.epoch == 2
     assert log(tmp_path / "part") == log(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("settings", LSTMS, ids=["context2vec", "c2w"])
+def test_lstms_learn_the_text_by_adam(tmp_path, settings):
+    """The next letters are one of three, so 1.1 nats are to be had from 2.5: half of the way."""
+    r = run(
+        tmp_path / "a",
+        config(**{**settings, "loss": "softmax", "shared": 64, "epochs": 8, "lr": 0.02}),
+    )
+    r.train()
+    entries = log(tmp_path / "a")
+    assert entries[-1]["loss"] < 1.8 < entries[0]["loss"]
+    assert {entry["predictions"] for entry in entries} == {120 * 9}
+    _, _, moments = read_checkpoint(r.folder)
+    assert describe_state(moments).trainer == "AdamTrainer"
+
+
+def test_word_vectors_are_the_target_vectors_of_context2vec_and_composed_by_c2w(tmp_path):
+    first = run(tmp_path / "a", config(**LSTMS[0]))
+    first.train()
+    np.testing.assert_array_equal(first.vectors(), parameters(first)["U"])
+    second = run(tmp_path / "b", config(**LSTMS[1]))
+    assert second.vectors().shape == (12, 6)
+    assert np.isfinite(second.vectors()).all()
 
 
 def test_checkpoints_between_epochs_do_not_change_the_bits(tmp_path):
@@ -127,7 +162,8 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 def test_the_checkpoint_holds_places_and_both_tables(tmp_path):
     r = run(tmp_path / "a", config())
     r.train()
-    at, arrays = read_checkpoint(r.folder)
+    at, arrays, moments = read_checkpoint(r.folder)
     assert at.finished
     assert at.epoch == 2
     assert sorted(arrays) == ["/negative-sampling/U", "/skip-gram/V"]
+    assert describe_state(moments).trainer == "SimpleSGDTrainer"
