@@ -137,6 +137,8 @@ def mixture_output(model, steps, batch):
 
 
 PARAGRAPHS = {"n_words": V, "n_documents": V, "n_embed": E}
+
+
 def sentences(steps, batch):
     """B sentences of T words, every word in one place of its sentence at least."""
     return id_slots(ids(steps, batch).T.tolist())

@@ -101,9 +101,7 @@ class CommonSettings:
     )
     chunk: int = setting(500, "words of the thinned text an update", low=1, high=1_000_000)
 
-    processes: int = setting(
-        1, "worker processes over shared tables", low=1, high=256, only=DAMPED
-    )
+    processes: int = setting(1, "worker processes over shared tables", low=1, high=256, only=DAMPED)
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
 

@@ -93,9 +93,7 @@ def paragraph_examples(
     return windows
 
 
-def _rows_of_lines(
-    table: dy.LookupParameters, text: TokenText
-) -> Vectors:
+def _rows_of_lines(table: dy.LookupParameters, text: TokenText) -> Vectors:
     """The rows of a table, 0 for lines without a word, which nothing was learnt about."""
     lengths = np.diff(text.sentence_ends, prepend=0)
     return lambda parameters: parameters[table.name()] * (lengths > 0)[:, None]
