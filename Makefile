@@ -121,6 +121,12 @@ exp-context2vec: install  ## words in the gaps of sentences: context2vec beside 
 exp-c2w: install  ## language models that read words from a table or by their characters, three treebanks
 	$(BIN)/python scripts/experiments/c2w.py --out runs/c2w
 
+.PHONY: exp-phrases exp-sembei
+exp-phrases: install  ## composed vectors of unseen phrases: tensor indexing, linear, additive
+	$(BIN)/python scripts/experiments/phrase_composition.py --out runs/phrases
+exp-sembei: install  ## n-grams of a text without spaces beside a poor segmentation
+	$(BIN)/python scripts/experiments/segmentation_free.py --out runs/sembei
+
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,9 +6,11 @@ python scripts/word2vec.py evaluate runs/word2vec
 python scripts/word2vec.py neighbours runs/word2vec WORD
 python scripts/word2vec.py analogy runs/word2vec A B C
 python scripts/word2vec.py substitutes runs/context2vec "this is a [] book"
-python scripts/word2vec.py compose runs/c2w WORD
+python scripts/word2vec.py spell runs/c2w WORD
 python scripts/word2vec.py convert runs/word2vec vectors.txt
 python scripts/word2vec.py infer runs/pv-dm runs/pv-dbow new.txt new-vectors.txt
+python scripts/word2vec.py phrases TEXT OUT              new york becomes new_york
+python scripts/word2vec.py compose runs/tim FIRST SECOND  by a run of --model tim
 """
 
 from __future__ import annotations
@@ -281,15 +283,15 @@ def substitutes(run: Path, sentence: str, top: int, **options: Any) -> None:
 @TOP
 @RESTRICT
 @dynet_options
-def compose(
+def spell(
     run: Path, words: tuple[str, ...], top: int, restrict_vocab: Optional[int], **options: Any
 ) -> None:
-    """The nearest words of any WORD, seen or not, by a run of c2w."""
+    """The nearest words of any WORD, seen or not, from its characters, by a run of c2w."""
     with clear_errors():
         start_engine(options, 1)
-        from dynotes.training.word2vec.composing import run_composition
+        from dynotes.training.word2vec.spelled_words import run_spelling
 
-        result = run_composition(run, words, top=top, restrict_vocab=restrict_vocab)
+        result = run_spelling(run, words, top=top, restrict_vocab=restrict_vocab)
     for word, found in result["neighbours"].items():
         for other, cosine in found:
             click.echo(f"{word}\t{other}\t{cosine:.4f}")
@@ -361,6 +363,86 @@ def infer(runs: tuple[Path, ...], text: Path, target: Path, **options: Any) -> N
 
         names = ("steps", "lr", "seed")
         result = run_inference(runs, text, target, **{name: options[name] for name in names})
+    print_result(result)
+
+
+@main.command()
+@click.argument("text", type=FILE, metavar="TEXT")
+@click.argument("out", type=FILE, metavar="OUT")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="X",
+    help="Two words are a phrase if (count - discount) / (counts of the words) * tokens is more.",
+)
+@click.option(
+    "--discount",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    metavar="X",
+    help="Taken from the count of a pair.",
+)
+@click.option(
+    "--min-count",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Rarer words and pairs make no phrase.",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, 20),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="2 finds phrases of 3 or 4 words.",
+)
+@click.option("--lower/--no-lower", default=False, show_default=True, help="Lower-case the text.")
+@click.option(
+    "--list",
+    "list_file",
+    type=FILE,
+    metavar="FILE",
+    help="Also write the phrases there: phrase, first, second, count, score, type.",
+)
+def phrases(text: Path, out: Path, list_file: Optional[Path], **options: Any) -> None:
+    """Write TEXT to OUT with its phrases joined by "_"."""
+    from dynotes.training.word2vec.texts import run_phrases
+
+    with clear_errors():
+        result = run_phrases(text, out, list_file, **options)
+    print_result(result)
+
+
+@main.command()
+@click.argument("run", type=FILE, metavar="RUN")
+@click.argument("words", nargs=-1, required=True, metavar="FIRST SECOND...")
+@click.option(
+    "--type", "kind", metavar="TYPE", help="Type of the phrases.  [default: the only one]"
+)
+@TOP
+@click.option(
+    "--write", type=FILE, metavar="FILE", help="Also write the vectors there, by its name: .txt."
+)
+@dynet_options
+def compose(run: Path, words: tuple[str, ...], **options: Any) -> None:
+    """Vectors of new phrases of two words each, by a run of --model tim, and what is near them."""
+    with clear_errors():
+        if len(words) % 2:
+            raise Failure(f"FIRST SECOND...: expected pairs of words, found {len(words)} words")
+        start_engine(options, 1)
+        from dynotes.training.word2vec.tim import run_composition
+
+        pairs = list(zip(words[::2], words[1::2]))
+        asked = {name: options[name] for name in ("kind", "top", "write")}
+        result = run_composition(run, pairs, **asked)
+    for phrase, found in result["phrases"].items():
+        for other, cosine in found["neighbours"]:
+            click.echo(f"{phrase}\t{other}\t{cosine:.4f}")
     print_result(result)
 
 

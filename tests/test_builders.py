@@ -15,6 +15,7 @@ import dynotes
 from dynotes.corpora.spelling import Spelling
 from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
+from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
@@ -28,10 +29,11 @@ from dynotes.embeddings.predictions import predicted
 from dynotes.embeddings.pv_dbow import PvDbow
 from dynotes.embeddings.pv_dm import PvDm
 from dynotes.embeddings.skip_gram import SkipGram
+from dynotes.embeddings.slots import id_slots
 from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
+from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.embeddings.units import Units, VocabularyUnits
-from dynotes.embeddings.slots import id_slots
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -115,6 +117,11 @@ def unit_bag_output(encoder, steps, batch):
     vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
     bags = unit_bags(vocabulary, id_bags([words] * len(words), words))
     return encoder.hidden(bags)
+
+
+def composition_output(model, steps, batch):
+    n = steps * batch
+    return dy.esum([model(vectors(E, n), vectors(E, n) * 2.0, kind=kind) for kind in (0, 1)])
 
 
 def loss_output(loss, steps, batch):
@@ -274,6 +281,13 @@ ROWS = {
     "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
     "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
     "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),
+    "TensorIndexing": Row(
+        TensorIndexing, {"n_embed": E, "diag": "learned", "types": 2}, composition_output
+    ),
+    "TensorIndexing, full": Row(
+        TensorIndexing, {"n_embed": E, "rank": None, "diag": "unit", "types": 2}, composition_output
+    ),
+    "LinearComposition": Row(LinearComposition, {"n_embed": E, "types": 2}, composition_output),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 

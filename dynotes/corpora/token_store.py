@@ -32,6 +32,8 @@ from dynotes.corpora.vocabulary import Vocabulary
 
 FORMAT = "dynotes-tokens-1"
 IDS, ENDS, ABOUT = "ids.int32", "ends.int64", "tokens.json"
+UNITS = ("words", "characters", "spaced characters")
+SPACE = "\u2581"  # the end of a word in a text of characters; white space ends words in many files
 CHUNK = 1 << 16  # tokens that are Python objects, or ids in memory, at the same time
 
 
@@ -60,6 +62,7 @@ def store_tokens(
     min_count: int = 5,
     max_size: Optional[int] = None,
     lower: bool = False,
+    units: str = "words",
 ) -> TokenText:
     """The ids of a text file, taken from the folder if they are there, made otherwise.
 
@@ -72,6 +75,8 @@ def store_tokens(
         min_count: rarer words are left out.
         max_size: keep only so many words, the most frequent ones; None keeps all.
         lower: in lower case.
+        units: what has an id: "words"; "characters", of the words of a line put together; or
+            "spaced characters", the same with SPACE behind each word.
 
     Raises:
         InputError: no text, no word that is frequent enough, a file that changes meanwhile, or a
@@ -80,8 +85,11 @@ def store_tokens(
     whole_number("min_count", min_count)
     if max_size is not None:
         whole_number("max_size", max_size)
+    if units not in UNITS:
+        raise ValueError(f"units: expected one of {', '.join(UNITS)}, found {units!r}")
     folder = Path(folder)
-    settings = {"min_count": min_count, "max_size": max_size, "lower": bool(lower)}
+    settings: dict[str, Any] = {"min_count": min_count, "max_size": max_size}
+    settings.update(lower=bool(lower), units=units)
     stored = _open_stored(path, folder, settings)
     if stored is not None:
         return stored
@@ -92,7 +100,7 @@ def store_tokens(
     except OSError as e:
         raise InputError(folder, e.strerror or str(e)) from None
     before = _state(path)
-    about = _encode(path, folder, min_count, max_size, lower)
+    about = _encode(path, folder, min_count, max_size, lower, units)
     about.update(format=FORMAT, settings=settings, sha256=digest_of(path), **before)
     if _state(path) != before:
         raise InputError(path, "changed while it was read")
@@ -136,13 +144,18 @@ def _opened(folder: Path, about: dict[str, Any]) -> TokenText:
 
 
 def _encode(
-    path: PathLike, folder: Path, min_count: int, max_size: Optional[int], lower: bool
+    path: PathLike,
+    folder: Path,
+    min_count: int,
+    max_size: Optional[int],
+    lower: bool,
+    units: str,
 ) -> dict[str, Any]:
     """Write ids and ends; returns what there is to say about them."""
     with contextlib.ExitStack() as stack:
         raw_ids = stack.enter_context(tempfile.TemporaryFile(dir=folder))
         raw_ends = stack.enter_context(tempfile.TemporaryFile(dir=folder))
-        counts = _first_pass(path, lower, raw_ids, raw_ends)
+        counts = _first_pass(path, lower, units, raw_ids, raw_ends)
         if max(counts.values()) < min_count:
             most = max(counts, key=lambda word: counts[word])
             found = f"the most frequent, {most!r}, is there {counts[most]} times"
@@ -163,7 +176,9 @@ def _encode(
     }
 
 
-def _first_pass(path: PathLike, lower: bool, ids: BinaryIO, ends: BinaryIO) -> dict[str, int]:
+def _first_pass(
+    path: PathLike, lower: bool, units: str, ids: BinaryIO, ends: BinaryIO
+) -> dict[str, int]:
     """Write ids in the order of first occurrence, and the place after each line; count."""
     table: defaultdict[str, int] = defaultdict()
     table.default_factory = table.__len__
@@ -183,12 +198,19 @@ def _first_pass(path: PathLike, lower: bool, ids: BinaryIO, ends: BinaryIO) -> d
         del places[:]
 
     for line in read_tokens(path):
-        tokens += normalise(line, lower=True) if lower else line
+        words = normalise(line, lower=True) if lower else line
+        tokens += words if units == "words" else _characters(words, units)
         places.append(done + len(tokens))
         if len(tokens) >= CHUNK:
             flush()
     flush()
     return dict(zip(table, counts.tolist()))
+
+
+def _characters(words: list[str], units: str) -> str:
+    if units == "characters":
+        return "".join(words)
+    return "".join(word + SPACE for word in words)
 
 
 def _second_pass(

@@ -11,7 +11,7 @@ import pos_data
 
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.word_vectors import WordVectors, read_vectors
-from dynotes.training.word2vec.tools import find_vectors
+from dynotes.training.word2vec.sources import find_vectors
 
 
 class Bank(NamedTuple):

@@ -178,4 +178,5 @@ def test_the_description_is_plain_json(tmp_path, path):
     text = store_tokens(path, tmp_path / "store", min_count=2)
     about = json.loads((tmp_path / "store" / "tokens.json").read_text())
     assert about["n_tokens"] == len(text.ids)
-    assert about["settings"] == {"min_count": 2, "max_size": None, "lower": False}
+    settings = {"min_count": 2, "max_size": None, "lower": False, "units": "words"}
+    assert about["settings"] == settings

@@ -16,8 +16,10 @@ from dynotes.training.model_file import read_arrays
 from tests.scripts.word2vec_script import SCRIPT, SMALL, last_line, load, run, start, text
 from tests.training.word2vec.small_word2vec import log
 
-COMMANDS = ["train", "evaluate", "neighbours", "analogy", "convert", "infer", "substitutes",
-            "compose"]  # fmt: skip
+COMMANDS = [
+    *("train", "evaluate", "neighbours", "analogy", "convert"),
+    *("infer", "substitutes", "spell", "phrases", "compose"),
+]
 HELP = """
 import runpy, sys
 sys.argv = ["word2vec.py", *{args}]
@@ -38,6 +40,7 @@ def test_help_answers_without_the_engine_or_numpy(command):
 
 
 WITHOUT_DEFAULT = {"resume", "train", "preset", "config", "bats", "analogies", "similarity"}
+WITHOUT_DEFAULT |= {"list_file", "write"}
 WITHOUT_DEFAULT |= {"dynet_autobatch"}  # a flag: off
 
 

@@ -1,4 +1,4 @@
-"""scripts/word2vec.py with models of sentences: train, kill, resume, substitutes, compose."""
+"""scripts/word2vec.py with models of sentences: train, kill, resume, substitutes, spell."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_killed_and_resumed_it_ends_as_if_it_had_not_been(name, tmp_path):
         assert names[0].read_bytes() == names[1].read_bytes()
 
 
-def test_substitutes_and_compose_answer_for_their_model_and_refuse_others(trained):
+def test_substitutes_and_spell_answer_for_their_model_and_refuse_others(trained):
     name, folder, _ = trained
     status, out, errors = run("substitutes", folder, "a b [] d", "--top", "4")
     if name == "context2vec":
@@ -66,7 +66,7 @@ def test_substitutes_and_compose_answer_for_their_model_and_refuse_others(traine
     else:
         assert status == 1
         assert errors.endswith("expected a model context2vec or cbow, found 'c2w'\n")
-    status, out, errors = run("compose", folder, "abc", "b", "--top", "4")
+    status, out, errors = run("spell", folder, "abc", "b", "--top", "4")
     if name == "c2w":
         assert (status, errors) == (0, "")
         found = last_line(out)

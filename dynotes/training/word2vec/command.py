@@ -12,11 +12,11 @@ from typing import Any
 from dynotes.corpora import datasets
 from dynotes.corpora.download import digest_of
 from dynotes.corpora.errors import InputError, existing_file
-from dynotes.corpora.token_store import TokenText, store_tokens
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.training.run_folder import RunFolder
 from dynotes.training.settings import ConfigError
 from dynotes.training.word2vec.config import Word2vecConfig
+from dynotes.training.word2vec.texts import Text, store_text
 
 CORPORA = {  # name: places in the data folder, the first that is there
     "brown": ("embed_corpus/brown_tokens.txt", "embed_corpus/brown_tokens.txt.gz"),
@@ -47,7 +47,7 @@ def find_text(options: Mapping[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def new_run(out: Path, path: Path, config: Word2vecConfig) -> Iterator[tuple[RunFolder, TokenText]]:
+def new_run(out: Path, path: Path, config: Word2vecConfig) -> Iterator[tuple[RunFolder, Text]]:
     """The folder of a new run and the text as ids; a block that fails leaves no folder.
 
     Raises:
@@ -62,22 +62,16 @@ def new_run(out: Path, path: Path, config: Word2vecConfig) -> Iterator[tuple[Run
         raise
 
 
-def tokens_of(folder: RunFolder, path: Path, config: Word2vecConfig) -> TokenText:
+def tokens_of(folder: RunFolder, path: Path, config: Word2vecConfig) -> Text:
     """The text of a run as ids, kept in its folder; InputError if there is no text."""
-    return store_tokens(
-        path,
-        folder.path / TOKENS,
-        min_count=config.min_count,
-        max_size=config.max_vocabulary or None,
-        lower=config.lower,
-    )
+    return store_text(path, folder.path / TOKENS, config)
 
 
 def write_config(
     folder: RunFolder,
     config: Word2vecConfig,
     path: Path,
-    text: TokenText,
+    text: Text,
     versions: Mapping[str, str],
 ) -> None:
     """config.json of a run."""

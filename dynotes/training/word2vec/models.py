@@ -1,7 +1,7 @@
 """The models of ``scripts/word2vec.py train`` by name.
 
 To add one: its encoder in `dynotes.embeddings`, a function that puts it together beside those of
-its family, its row in ``MAKERS``, its name and settings in `dynotes.training.word2vec.model_settings`.
+its family, its row in ``MAKERS``, its name and settings in `model_settings`.
 """
 
 from __future__ import annotations

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 import dynet as dy
 import numpy as np
 
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.token_stream import chunks, subsample_keep, token_ranges
 from dynotes.training.optimizer_state import load_state, save_state
 from dynotes.training.parameters import memory_views, restore, snapshot
@@ -33,6 +33,7 @@ from dynotes.training.word2vec.checkpoint import Position, read_checkpoint, writ
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.models import new_model
 from dynotes.training.word2vec.step import Word2vecStepper
+from dynotes.training.word2vec.texts import Text
 from dynotes.training.workers import Workers, shared_array
 
 REPORT_EVERY = 0.1  # seconds
@@ -56,7 +57,7 @@ class Word2vecRun:
     def __init__(
         self,
         config: Word2vecConfig,
-        text: TokenText,
+        text: Text,
         folder: RunFolder,
         *,
         say: Callable[[str], None] = print,
@@ -88,7 +89,7 @@ class Word2vecRun:
 
     @property
     def words_an_epoch(self) -> int:
-        """Words of the text, those included that were left out."""
+        """Words (or characters) of the text, those included that were left out."""
         return len(self.text.ids) + self.text.dropped
 
     def parameters(self) -> dict[str, np.ndarray]:
@@ -141,19 +142,7 @@ class Word2vecRun:
     def _one_epoch(self) -> None:
         config, rank, epoch = self.config, self.workers.rank, self.at.epoch
         low, high = self.ranges[rank]
-        stream = chunks(
-            self.text.ids,
-            self.text.sentence_ends,
-            keep=self.keep,
-            window=config.reach,
-            size=config.chunk,
-            seed=config.seed,
-            epoch=epoch,
-            dynamic=config.dynamic,
-            begin=int(self._places[rank]),
-            end=high,
-        )
-        for chunk in stream:
+        for chunk in self._chunks(int(self._places[rank]), high):
             done = (epoch + (chunk.begin - low) / (high - low)) / config.epochs
             rate = config.first_rate * (1 - done * (1 - config.min_lr))
             rng = np.random.default_rng((config.seed, 3, epoch, chunk.begin))
@@ -166,6 +155,16 @@ class Word2vecRun:
             if self.workers.lead:
                 self._look_around()
         self._places[rank] = high
+
+    def _chunks(self, begin: int, end: int) -> Iterator[Any]:
+        """The chunks of a stretch of the text in this epoch."""
+        config, text = self.config, self.text
+        options: dict[str, Any] = {"keep": self.keep, "size": config.chunk, "seed": config.seed}
+        options.update(epoch=self.at.epoch, begin=begin, end=end)
+        if self.model.chunks is not None:
+            return self.model.chunks(**options)
+        options.update(window=config.reach, dynamic=config.dynamic)
+        return chunks(text.ids, text.sentence_ends, **options)
 
     def _look_around(self) -> None:
         """The lead's checkpoint and progress bar, when it is time."""
@@ -187,6 +186,7 @@ class Word2vecRun:
 
     def _after_epoch(self) -> None:
         at, nats, losses = self.at, float(self._nats.sum()), int(self._losses.sum())
+        unit = self.config.unit
         self.workers.barrier()  # everybody has read the sums
         at.epoch += 1
         at.train_seconds = self._watch.seconds
@@ -194,9 +194,9 @@ class Word2vecRun:
             "epoch": at.epoch,
             "loss": nats / max(1, losses),
             "predictions": losses,
-            "words": self.words_an_epoch,
+            unit: self.words_an_epoch,
             "train_seconds": round(at.train_seconds, 2),
-            "words_per_second": round(self.words_per_second, 1),
+            f"{unit}_per_second": round(self.words_per_second, 1),
         }
         at.history = [*at.history, entry]
         at.finished = at.epoch >= self.config.epochs
@@ -205,7 +205,7 @@ class Word2vecRun:
             self._save()
             self.say(
                 f"epoch {at.epoch}/{self.config.epochs}  loss {entry['loss']:.4f}  "
-                f"{entry['words_per_second']:.0f} words/s  {at.train_seconds:.0f} s"
+                f"{self.words_per_second:.0f} {unit}/s  {at.train_seconds:.0f} s"
             )
 
     @property

@@ -15,9 +15,9 @@ from dynotes.corpora.token_stream import Chunk
 from dynotes.embeddings.context2vec import Context2vec
 from dynotes.embeddings.left_reader import C2wReader, SpelledSlots
 from dynotes.embeddings.slots import Slots, text_slots
-from dynotes.training.word2vec.composing import composed
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.model_parts import EmbeddingModel, Examples, new_output, rows_of
+from dynotes.training.word2vec.spelled_words import composed
 
 
 def context2vec(

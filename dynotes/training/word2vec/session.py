@@ -12,17 +12,24 @@ from dynotes import runtime
 from dynotes.corpora.atomic import atomic_open
 from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
-from dynotes.corpora.token_store import TokenText
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.corpora.vocabulary import Vocabulary
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import write_arrays
 from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
-from dynotes.training.word2vec.command import new_run, tokens_of, write_config
+from dynotes.training.word2vec.command import TOKENS, new_run, tokens_of, write_config
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.model_parts import EmbeddingModel
 from dynotes.training.word2vec.run import Word2vecRun
+from dynotes.training.word2vec.texts import Text
+from dynotes.training.word2vec.tim import (
+    META,
+    Composition,
+    checked_phrases,
+    heldout_metrics,
+    learn_composition,
+)
 from dynotes.training.word2vec.tools import (
     WordTestFiles,
     evaluate_vectors,
@@ -45,7 +52,7 @@ def run_training(
         data: folder of the real corpora, with the published tests; None for the usual one.
     """
     began = time.perf_counter()
-    say, progress, close = reporter("words")
+    say, progress, close = reporter(config.unit)
     try:
         if resume:
             folder = RunFolder(out)
@@ -54,11 +61,13 @@ def run_training(
             run = Word2vecRun(config, text, folder, say=say, progress=progress)
         else:
             with new_run(out, path, config) as (folder, text):
+                if config.model == "tim":
+                    checked_phrases(path, folder.path / TOKENS, text.vocabulary.words)
                 run = Word2vecRun(config, text, folder, say=say, progress=progress)
                 write_config(folder, config, path, text, runtime.engine_versions())
         say(
-            f"{run.words_an_epoch} words of text, {text.dropped} of them left out, "
-            f"{len(text.vocabulary)} different ones, {config.processes} process(es), "
+            f"{run.words_an_epoch} {config.unit} of text, {text.dropped} of them left out, "
+            f"{len(text.vocabulary)} vectors, {config.processes} process(es), "
             f"seed {config.seed}"
         )
         run.train(resume=resume and folder.checkpoint.exists())
@@ -66,8 +75,16 @@ def run_training(
         return None
     finally:
         close()
-    vectors = _write(folder, config, text, run)
+    matrix, learned = run.vectors(), None
+    vectors = None if matrix is None else WordVectors(list(text.vocabulary.words), matrix)
+    if config.model == "tim" and vectors is not None:
+        phrases = checked_phrases(path, folder.path / TOKENS, vectors.words)
+        learned = learn_composition(config, vectors, phrases)
+    _write(folder, config, vectors, text, run, learned)
     result = _summary(config, run, vectors, _tests(path, data) if vectors else None)
+    if learned is not None:
+        result["metrics"] |= heldout_metrics(learned)
+        result["composition"] = {**learned.meta, "cosines": learned.cosines}
     result["seconds"] = round(time.perf_counter() - began, 3)
     return finite(result)
 
@@ -89,20 +106,24 @@ def model_meta(
 
 
 def _write(
-    folder: RunFolder, config: Word2vecConfig, text: TokenText, run: Word2vecRun
-) -> Optional[WordVectors]:
-    """The model with all tables, and the vectors of words and of lines that it has."""
-    meta = model_meta(config, text.vocabulary, run.model)
-    write_arrays(folder.model, run.parameters(), meta)
-    documents, matrix = run.documents(), run.vectors()
+    folder: RunFolder,
+    config: Word2vecConfig,
+    vectors: Optional[WordVectors],
+    text: Text,
+    run: Word2vecRun,
+    learned: Optional[Composition],
+) -> None:
+    """The model with all tables and what composes phrases; the vectors of words and of lines."""
+    meta, arrays = model_meta(config, text.vocabulary, run.model), run.parameters()
+    if learned is not None:
+        arrays, meta = {**arrays, **learned.arrays}, {**meta, META: learned.meta}
+    write_arrays(folder.model, arrays, meta)
+    documents = run.documents()
     if documents is not None:
         with atomic_open(folder.path / DOCUMENTS) as file:
             np.save(file, documents, allow_pickle=False)
-    if matrix is None:
-        return None
-    vectors = WordVectors(list(text.vocabulary.words), matrix)
-    write_vectors(folder.path / VECTORS, vectors, format="binary")
-    return vectors
+    if vectors is not None:
+        write_vectors(folder.path / VECTORS, vectors, format="binary")
 
 
 def _tests(path: Path, data: Optional[Path]) -> Optional[WordTestFiles]:
@@ -135,7 +156,7 @@ def _summary(
         "model": config.model,
         "metrics": metrics,
         "similarity": details.get("similarity", {}),
-        "throughput": {"words_per_second": round(run.words_per_second, 1)},
+        "throughput": {f"{config.unit}_per_second": round(run.words_per_second, 1)},
         "train_seconds": round(at.train_seconds, 3),
         "seconds": 0.0,
         "epochs": at.epoch,

@@ -35,7 +35,7 @@ from dynotes.embeddings.evaluation import (
     total,
 )
 from dynotes.training.run_folder import finite
-from dynotes.training.word2vec.subword_files import convert_to_fasttext, read_source
+from dynotes.training.word2vec.sources import convert_to_fasttext, read_source
 
 FASTTEXT = "fasttext"
 SUFFIXES = {".txt": "text", ".vec": "text", ".bin": "binary", ".npy": "npy"}
@@ -271,11 +271,7 @@ def run_conversion(
             format cannot hold.
     """
     began = time.perf_counter()
-    name = os.path.basename(os.fspath(target))
-    suffix = os.path.splitext(name[:-3] if name.endswith(".gz") else name)[1]
-    format = format or SUFFIXES.get(suffix)
-    if format is None:
-        raise InputError(target, f"the name tells no format; end it in {', '.join(SUFFIXES)}")
+    format = format or format_of(target)
     if format == FASTTEXT:
         if limit is not None:
             raise InputError(target, "format fasttext has all words: no limit")
@@ -285,6 +281,15 @@ def run_conversion(
         vectors = WordVectors(words[:limit], matrix[:limit])
         write_vectors(target, vectors, format=format)
     return {**_about(source, vectors, began), "written": os.fspath(target), "format": format}
+
+
+def format_of(path: PathLike) -> str:
+    """The format of vectors that a name tells; InputError if it tells none."""
+    name = os.path.basename(os.fspath(path))
+    suffix = os.path.splitext(name[:-3] if name.endswith(".gz") else name)[1]
+    if suffix not in SUFFIXES:
+        raise InputError(path, f"the name tells no format; end it in {', '.join(SUFFIXES)}")
+    return SUFFIXES[suffix]
 
 
 def _with_words(

@@ -10,7 +10,7 @@ from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.corpora.word_vectors import WordVectors, read_vectors, write_vectors
-from dynotes.training.word2vec.subword_files import find_vectors
+from dynotes.training.word2vec.sources import find_vectors
 from dynotes.training.word2vec.tools import (
     WordTestFiles,
     evaluate_vectors,

@@ -25,7 +25,7 @@ from dynotes.graph.arrays import read
 from dynotes.training.model_file import read_arrays
 from dynotes.training.parameters import named_parameters, restore
 from dynotes.training.run_folder import RunFolder
-from dynotes.training.word2vec.tools import find_vectors
+from dynotes.training.word2vec.sources import find_vectors
 
 WORDS = 1000  # composed in one graph
 
@@ -71,7 +71,7 @@ def open_composer(path: PathLike) -> Composer:
         raise InputError(path, f"damaged ({error})") from None
 
 
-def run_composition(
+def run_spelling(
     path: PathLike, words: Sequence[str], *, top: int = 10, restrict_vocab: Optional[int] = None
 ) -> dict[str, Any]:
     """The nearest words of the vocabulary of each word, with cosines, whether it was seen or not.

@@ -7,8 +7,8 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import read_arrays, write_arrays
 from dynotes.training.word2vec import composing
-from dynotes.training.word2vec.composing import open_composer, run_composition
 from dynotes.training.word2vec.session import model_meta
+from dynotes.training.word2vec.spelled_words import open_composer, run_spelling
 from dynotes.training.word2vec.tools import run_neighbours
 from tests.training.word2vec.small_word2vec import config, run
 
@@ -51,7 +51,7 @@ def test_characters_that_were_never_seen_are_one_and_the_same(trained):
 
 
 def test_neighbours_of_known_words_are_those_of_the_vectors(trained):
-    found = run_composition(trained[1], ["a", "b"], top=3)
+    found = run_spelling(trained[1], ["a", "b"], top=3)
     assert found["unseen"] == []
     expected = run_neighbours(trained[1], ["a", "b"], top=3)["neighbours"]
     assert found["neighbours"] == expected
@@ -59,7 +59,7 @@ def test_neighbours_of_known_words_are_those_of_the_vectors(trained):
 
 def test_neighbours_of_unseen_words_are_words_of_the_vocabulary(trained):
     r, folder = trained
-    found = run_composition(folder, ["abc", "abd", "abc"], top=20)
+    found = run_spelling(folder, ["abc", "abd", "abc"], top=20)
     assert found["unseen"] == ["abc", "abd"]
     (vector,) = open_composer(folder / "model.safetensors").vectors(["abc"])
     matrix = r.vectors()
@@ -68,7 +68,7 @@ def test_neighbours_of_unseen_words_are_words_of_the_vocabulary(trained):
     assert {word for word, _ in found["neighbours"]["abc"]} == set(words)
     for word, cosine in found["neighbours"]["abc"]:
         assert cosine == pytest.approx(cosines[words.index(word)], abs=1e-4)
-    few = run_composition(folder, ["abc"], top=20, restrict_vocab=3)["neighbours"]["abc"]
+    few = run_spelling(folder, ["abc"], top=20, restrict_vocab=3)["neighbours"]["abc"]
     assert {word for word, _ in few} == set(words[:3])
 
 

@@ -1,0 +1,38 @@
+"""T58: the labelled toy texts."""
+
+import pytest
+
+from dynotes.corpora.labelled_text import read_labelled
+from dynotes.corpora.lines import read_tokens
+from dynotes.corpora.toy_data import toy_dir
+from dynotes.corpora.toy_labels import PARTS, write_labelled_toy
+
+NOMINATIVES = {  # article: gender and number
+    a + b: f"{gender}-{number}"
+    for a, gender in (("lo", "masc"), ("la", "fem"), ("le", "com"), ("lu", "neut"))
+    for b, number in (("", "sing"), ("r", "plur"))
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return write_labelled_toy(tmp_path_factory.mktemp("toy"))
+
+
+def test_the_texts_are_those_of_the_toy_language(files):
+    assert tuple(files) == PARTS
+    for part, path in files.items():
+        words = [text.words for text in read_labelled(path)]
+        assert words == list(read_tokens(toy_dir() / f"{part}.txt"))
+
+
+def test_the_label_is_the_gender_and_number_of_the_article_behind_the_particle(files):
+    for text in read_labelled(files["train"]):
+        article = text.words[1].replace("y", "l", 1)  # the indefinite articles
+        assert text.labels == [NOMINATIVES[article]]
+
+
+def test_all_eight_labels_occur_in_every_part(files):
+    for path in files.values():
+        found = {label for text in read_labelled(path) for label in text.labels}
+        assert found == set(NOMINATIVES.values())
