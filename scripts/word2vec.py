@@ -33,12 +33,19 @@ from dynotes.command_line import (
     settings_options,
     start_engine,
 )
+from dynotes.commands.word2vec_questions import (
+    METHODS,
+    analogy,
+    compose,
+    neighbours,
+    spell,
+    substitutes,
+)
+from dynotes.commands.word2vec_texts import convert, infer, phrases
 from dynotes.training.word2vec.config import PRESETS, Word2vecConfig, check_settings, resolve
 
 CORPORA = ("toy", "brown", "wikitext2")
 TESTS = ("toy", "published")
-METHODS = ("add", "mul")
-FORMATS = ("text", "binary", "npy", "fasttext")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -194,256 +201,8 @@ def evaluate(
     print_result(result)
 
 
-TOP = click.option(
-    "--top",
-    type=click.IntRange(1, 100000),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="How many words.",
-)
-RESTRICT = click.option(
-    "--restrict-vocab",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Only the N most frequent words can be answers.  [default: all]",
-)
-
-
-def _say_unknown(result: dict[str, Any]) -> None:
-    """Say which of the words asked are not in the vocabulary."""
-    for word in result["from_ngrams"]:
-        click.echo(f"{word}: not in the vocabulary, its vector is that of its n-grams", err=True)
-
-
-@main.command()
-@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@TOP
-@RESTRICT
-def neighbours(vectors: Path, words: tuple[str, ...], **options: Any) -> None:
-    """The words with the largest cosines to each WORD."""
-    from dynotes.training.word2vec.tools import run_neighbours
-
-    with clear_errors():
-        result = run_neighbours(vectors, words, **options)
-    _say_unknown(result)
-    for word, found in result["neighbours"].items():
-        for other, cosine in found:
-            click.echo(f"{word}\t{other}\t{cosine:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("vectors", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("words", nargs=3, metavar="A B C")
-@click.option(
-    "--method",
-    type=click.Choice(METHODS),
-    default="add",
-    show_default=True,
-    metavar="|".join(METHODS),
-    help="3CosAdd or 3CosMul.",
-)
-@TOP
-@RESTRICT
-def analogy(vectors: Path, words: tuple[str, str, str], **options: Any) -> None:
-    """The best words D of A is to B as C is to D."""
-    from dynotes.training.word2vec.tools import run_analogy
-
-    with clear_errors():
-        result = run_analogy(vectors, *words, **options)
-    _say_unknown(result)
-    for word, score in result["answers"]:
-        click.echo(f"{word}\t{score:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("run", type=FILE, metavar="RUN")
-@click.argument("sentence", metavar="SENTENCE")
-@TOP
-@dynet_options
-def substitutes(run: Path, sentence: str, top: int, **options: Any) -> None:
-    """The most probable words in the gap [] of SENTENCE, by a run of context2vec or cbow."""
-    with clear_errors():
-        start_engine(options, 1)
-        from dynotes.training.word2vec.filling import run_substitutes
-
-        result = run_substitutes(run, sentence, top=top)
-    for word, probability in result["substitutes"]:
-        click.echo(f"{word}\t{probability:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("run", type=FILE, metavar="RUN")
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@TOP
-@RESTRICT
-@dynet_options
-def spell(
-    run: Path, words: tuple[str, ...], top: int, restrict_vocab: Optional[int], **options: Any
-) -> None:
-    """The nearest words of any WORD, seen or not, from its characters, by a run of c2w."""
-    with clear_errors():
-        start_engine(options, 1)
-        from dynotes.training.word2vec.spelled_words import run_spelling
-
-        result = run_spelling(run, words, top=top, restrict_vocab=restrict_vocab)
-    for word, found in result["neighbours"].items():
-        for other, cosine in found:
-            click.echo(f"{word}\t{other}\t{cosine:.4f}")
-    print_result(result)
-
-
-@main.command()
-@click.argument("source", type=FILE, metavar="RUN_OR_VECTORS")
-@click.argument("target", type=FILE, metavar="FILE")
-@click.option(
-    "--format",
-    "format",
-    type=click.Choice(FORMATS),
-    default=None,
-    metavar="|".join(FORMATS),
-    help="fasttext, of a run of the subword model, keeps its n-grams.  "
-    "[default: by the name of FILE: .txt and .vec, .bin, .npy]",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Only the N most frequent words.  [default: all]",
-)
-def convert(source: Path, target: Path, format: Optional[str], limit: Optional[int]) -> None:
-    """Write vectors in another format."""
-    from dynotes.training.word2vec.tools import run_conversion
-
-    with clear_errors():
-        result = run_conversion(source, target, format=format, limit=limit)
-    print_result(result)
-
-
-@main.command()
-@click.argument("runs", nargs=-1, required=True, type=FILE, metavar="RUN...")
-@click.argument("text", type=FILE, metavar="FILE")
-@click.argument("target", type=FILE, metavar="OUT")
-@click.option(
-    "--steps",
-    type=click.IntRange(0, 100000),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Passes over each paragraph; 0: as many as the run had epochs.",
-)
-@click.option(
-    "--lr",
-    type=click.FloatRange(0, 1000),
-    default=0.0,
-    show_default=True,
-    metavar="X",
-    help="Learning rate at the start; 0: a quarter of the run's for pv-dbow, half for pv-dm.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(1, 2**32 - 1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Of everything random.",
-)
-@dynet_options
-def infer(runs: tuple[Path, ...], text: Path, target: Path, **options: Any) -> None:
-    """Vectors of the lines of FILE, a line each, from runs of pv-dm and pv-dbow, side by side."""
-    with clear_errors():
-        start_engine(options, options["seed"])
-        from dynotes.training.word2vec.infer import run_inference
-
-        names = ("steps", "lr", "seed")
-        result = run_inference(runs, text, target, **{name: options[name] for name in names})
-    print_result(result)
-
-
-@main.command()
-@click.argument("text", type=FILE, metavar="TEXT")
-@click.argument("out", type=FILE, metavar="OUT")
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0),
-    default=10.0,
-    show_default=True,
-    metavar="X",
-    help="Two words are a phrase if (count - discount) / (counts of the words) * tokens is more.",
-)
-@click.option(
-    "--discount",
-    type=click.FloatRange(0),
-    default=5.0,
-    show_default=True,
-    metavar="X",
-    help="Taken from the count of a pair.",
-)
-@click.option(
-    "--min-count",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="Rarer words and pairs make no phrase.",
-)
-@click.option(
-    "--passes",
-    type=click.IntRange(1, 20),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="2 finds phrases of 3 or 4 words.",
-)
-@click.option("--lower/--no-lower", default=False, show_default=True, help="Lower-case the text.")
-@click.option(
-    "--list",
-    "list_file",
-    type=FILE,
-    metavar="FILE",
-    help="Also write the phrases there: phrase, first, second, count, score, type.",
-)
-def phrases(text: Path, out: Path, list_file: Optional[Path], **options: Any) -> None:
-    """Write TEXT to OUT with its phrases joined by "_"."""
-    from dynotes.training.word2vec.texts import run_phrases
-
-    with clear_errors():
-        result = run_phrases(text, out, list_file, **options)
-    print_result(result)
-
-
-@main.command()
-@click.argument("run", type=FILE, metavar="RUN")
-@click.argument("words", nargs=-1, required=True, metavar="FIRST SECOND...")
-@click.option(
-    "--type", "kind", metavar="TYPE", help="Type of the phrases.  [default: the only one]"
-)
-@TOP
-@click.option(
-    "--write", type=FILE, metavar="FILE", help="Also write the vectors there, by its name: .txt."
-)
-@dynet_options
-def compose(run: Path, words: tuple[str, ...], **options: Any) -> None:
-    """Vectors of new phrases of two words each, by a run of --model tim, and what is near them."""
-    with clear_errors():
-        if len(words) % 2:
-            raise Failure(f"FIRST SECOND...: expected pairs of words, found {len(words)} words")
-        start_engine(options, 1)
-        from dynotes.training.word2vec.tim import run_composition
-
-        pairs = list(zip(words[::2], words[1::2]))
-        asked = {name: options[name] for name in ("kind", "top", "write")}
-        result = run_composition(run, pairs, **asked)
-    for phrase, found in result["phrases"].items():
-        for other, cosine in found["neighbours"]:
-            click.echo(f"{phrase}\t{other}\t{cosine:.4f}")
-    print_result(result)
+for command in (neighbours, analogy, substitutes, spell, compose, convert, infer, phrases):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

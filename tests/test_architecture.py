@@ -19,7 +19,8 @@ FLOORS = {
     **dict.fromkeys(TOPICS, 5),
     "training": 6,
     "command_line": 7,
-    "scripts": 7,
+    "commands": 8,
+    "scripts": 9,
 }
 ENGINE = ("dynet", "_dynet", "dynet_config")
 RENEWS = ("training", "runtime")  # runtime once, at the start
@@ -105,7 +106,7 @@ def imports_of_the_engine(*packages):
 
 
 def test_corpora_and_the_command_line_never_import_the_engine():
-    assert not imports_of_the_engine("corpora", "command_line")
+    assert not imports_of_the_engine("corpora", "command_line", "commands")
 
 
 def test_the_runtime_imports_the_engine_and_numpy_only_inside_functions():

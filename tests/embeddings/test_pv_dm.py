@@ -63,7 +63,7 @@ def test_with_its_documents_zero_the_sum_is_cbow():
     padded = [[*bag, *[EMPTY] * (3 - len(bag))] for bag in bags]
     H = model.hidden(id_windows([0, 2, 2], padded, [0, 4, 4]))
     other = cbow.hidden(id_bags(bags, [0, 4, 4]))
-    np.testing.assert_allclose(matrix(H), matrix(other), rtol=1e-6)
+    np.testing.assert_allclose(matrix(H), matrix(other)[:, :3], rtol=1e-6)
     losses = [softmax_loss(outputs, h, range(3), [0, 4, 4]) for h in (H, other)]
     assert losses[0].value() == pytest.approx(losses[1].value(), rel=1e-6)
     dy.esum(losses).backward()

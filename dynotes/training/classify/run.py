@@ -196,7 +196,7 @@ class ClassifyRun:
         self._saved = time.perf_counter()
 
     def _load(self) -> None:
-        at, arrays = read_checkpoint(self.folder)
+        at, arrays, _ = read_checkpoint(self.folder)
         try:
             if not all(len(x) == 1 for x in (at.places, at.nats, at.losses)):
                 raise ValueError("of several processes")

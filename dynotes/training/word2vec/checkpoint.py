@@ -31,15 +31,17 @@ class Position:
 
 
 def write_checkpoint(
-    folder: RunFolder, at: Position, parameters: dict[str, np.ndarray], moments: bytes
+    folder: RunFolder, at: Position, parameters: dict[str, np.ndarray], moments: bytes = b""
 ) -> None:
     """Write the checkpoint, then the log that belongs to it.
 
     Args:
         folder, at, parameters: of the run.
-        moments: of its trainer, see `optimizer_state.save_state`.
+        moments: of its trainer, see `optimizer_state.save_state`; none if it has no memory.
     """
-    arrays = {**parameters, OPTIMIZER: np.frombuffer(moments, np.uint8)}
+    arrays = dict(parameters)
+    if moments:
+        arrays[OPTIMIZER] = np.frombuffer(moments, np.uint8)
     write_arrays(folder.checkpoint, arrays, {"position": vars(at)})
     folder.write_log(at.history)
 
@@ -52,7 +54,7 @@ def read_checkpoint(folder: RunFolder) -> tuple[Position, dict[str, np.ndarray],
     """
     arrays, meta = read_arrays(folder.checkpoint)
     try:
-        moments = arrays.pop(OPTIMIZER).tobytes()
+        moments = arrays.pop(OPTIMIZER, np.zeros(0, np.uint8)).tobytes()
         return Position(**meta["position"]), arrays, moments
     except (KeyError, TypeError) as error:
         raise InputError(folder.checkpoint, f"damaged ({error})") from None

@@ -84,6 +84,6 @@ def test_the_learning_rate_is_that_of_the_model_unless_it_is_named():
 def test_whole_sentences_keep_their_words_and_reach_and_take_plain_steps():
     for model in ("context2vec", "c2w"):
         found = Word2vecConfig(model=model)
-        assert (found.threshold, found.reach, found.beta) == (0.0, 1000, 0.0)
+        assert (found.thinning, found.reach, found.beta) == (0.0, 1000, 0.0)
     windows = Word2vecConfig(window=3)
-    assert (windows.threshold, windows.reach, windows.beta) == (1e-3, 3, 0.1)
+    assert (windows.thinning, windows.reach, windows.beta) == (1e-3, 3, 0.1)

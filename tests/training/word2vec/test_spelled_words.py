@@ -6,7 +6,7 @@ import pytest
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.word_vectors import WordVectors, write_vectors
 from dynotes.training.model_file import read_arrays, write_arrays
-from dynotes.training.word2vec import composing
+from dynotes.training.word2vec import spelled_words
 from dynotes.training.word2vec.session import model_meta
 from dynotes.training.word2vec.spelled_words import open_composer, run_spelling
 from dynotes.training.word2vec.tools import run_neighbours
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("at_once", [1, 5, 1000])
 def test_the_vectors_of_the_vocabulary_are_those_of_the_run(trained, monkeypatch, at_once):
     r, folder = trained
-    monkeypatch.setattr(composing, "WORDS", at_once)
+    monkeypatch.setattr(spelled_words, "WORDS", at_once)
     found = open_composer(folder / "model.safetensors").vectors(r.text.vocabulary.words)
     np.testing.assert_allclose(found, r.vectors(), atol=1e-6)
     singles = [open_composer(folder / "model.safetensors").vectors([w])[0] for w in "abc"]

@@ -123,7 +123,7 @@ def test_an_update_lowers_every_loss_of_its_chunk(model, loss):
 def test_the_checkpoint_holds_the_rows_of_the_vocabulary_and_not_two_million(tmp_path):
     r = run(tmp_path / "r", config(model="subword", minn=1, maxn=3, epochs=1))
     r.train()
-    _, arrays = read_checkpoint(r.folder)
+    _, arrays, _ = read_checkpoint(r.folder)
     units = vocabulary_units(list(r.text.vocabulary.words), minn=1, maxn=3)
     assert arrays["/subword/V"].shape == (12 + len(units.buckets), 6)
     assert len(units.buckets) == 4 * 12  # <x  <x>  x  x>
