@@ -104,6 +104,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, s
         ({"model": "cbow", "mode": "sum"}, "mode: only with model pv-dm"),
         ({"model": "pv-dbow", "around": True}, "around: only with model pv-dm"),
         ({"model": "pv-dm", "dbow_words": True}, "dbow_words: only with model pv-dbow"),
+        ({"model": "pv-dm", "mode": "sum", "divided": False}, "divided: only with mode mean"),
         ({"model": "pv-dm", "mode": "max"}, "mode: expected one of concat, mean, sum"),
     ],
 )
@@ -115,4 +116,5 @@ def test_settings_of_another_model_are_refused(settings, message):
 def test_the_rate_of_paragraphs_is_their_own_unless_it_is_named():
     assert config(model="pv-dbow").first_rate == 0.1
     assert config(model="pv-dm", mode="mean").first_rate == 0.1
+    assert config(model="pv-dm", mode="mean", divided=False).first_rate == 0.03
     assert config(model="pv-dm", lr=0.2).first_rate == 0.2
