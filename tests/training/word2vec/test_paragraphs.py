@@ -34,7 +34,7 @@ def test_lines_and_words_have_a_vector_each_and_lines_of_the_same_words_similar_
 @every_model
 @pytest.mark.parametrize("loss", ["nce", "hierarchical", "softmax"])
 def test_every_output_loss_trains_every_model(tmp_path, settings, loss):
-    run = trained(tmp_path, config(**settings, loss=loss, epochs=12), lines(20))
+    run = trained(tmp_path, config(**settings, loss=loss, epochs=20), lines(20))
     losses = [entry["loss"] for entry in run.at.history]
     assert losses[-1] < 0.95 * losses[0]
 
