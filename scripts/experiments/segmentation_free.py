@@ -74,7 +74,7 @@ LEAST_TAGGED = 3  # occurrences of a word in the treebank
 @click.option(
     "--subsample",
     type=click.FloatRange(0, 1),
-    default=1e-4,
+    default=1e-5,
     show_default=True,
     metavar="X",
     help="Of sembei: share above which n-grams are thinned out.",

@@ -73,7 +73,8 @@ class CommonSettings:
 
     subsample: float = setting(
         1e-3,
-        "share of the text above which words are thinned out; 0: none, as for whole sentences",
+        "share of the text above which words are thinned out; 0: none, as for whole sentences; "
+        "unless it is named, 1e-05 with sembei",
         low=0,
         high=1,
         only=DAMPED,
@@ -199,6 +200,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 MODEL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "structured-skipgram": {"dynamic": False},
     "cwindow": {"dynamic": False},
+    # a text has as many n-grams of each length as characters, most of them frequent (T67)
+    "sembei": {"subsample": 1e-5},
 }
 
 
