@@ -307,6 +307,9 @@ ROWS = {
     ),
     "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
     "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, undivided": Row(
+        PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean", "divided": False}, window_output
+    ),
     "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
     "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
     "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),

@@ -88,7 +88,7 @@ class CommonSettings:
     lr: float = setting(
         0.0,
         "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2 (with softmax 0.05), "
-        "for pv-dm and pv-dbow 0.1, for LSTMs 0.001; it falls linearly",
+        "for pv-dm and pv-dbow 0.1 (0.03 undivided), for LSTMs 0.001; it falls linearly",
         low=0,
         high=1000,
     )
@@ -126,7 +126,7 @@ class Word2vecConfig(
         if self.whole_sentences:
             return 0.001
         if self.model in PARAGRAPH_MODELS:
-            return 0.1
+            return 0.1 if self.divided else 0.03
         if self.model == "cwindow" and self.loss == "softmax":
             return 0.05  # every row moves in every step
         return RATES.get(self.model, 0.05) if self.mean else 0.05
