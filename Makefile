@@ -115,13 +115,6 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
-.PHONY: exp-pos-probe exp-window-size
-exp-pos-probe: install  ## parts of speech from frozen vectors: structured models beside skip-gram, EWT
-	$(BIN)/python scripts/experiments/pos_probe.py --out runs/pos-probe
-
-exp-window-size: install  ## what vectors know at windows of 1 to 20 words, Brown
-	$(BIN)/python scripts/experiments/window_size.py --out runs/window-size
-
 .PHONY: exp-subword
 exp-subword: install  ## skip-gram with and without n-grams of characters: analogies, similarity, Brown
 	$(BIN)/python scripts/experiments/subword.py --out runs/subword
