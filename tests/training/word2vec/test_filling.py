@@ -119,7 +119,9 @@ def test_models_that_fill_no_gaps_are_refused(tmp_path):
     with pytest.raises(InputError, match="expected a model context2vec or cbow, found 'skipgram'"):
         open_filler(trained(tmp_path / "a", epochs=1))
     with pytest.raises(InputError, match="loss hierarchical has no vectors of words"):
-        open_filler(trained(tmp_path / "b", model="cbow", loss="hierarchical", shared=128, epochs=1))
+        open_filler(
+            trained(tmp_path / "b", model="cbow", loss="hierarchical", shared=128, epochs=1)
+        )
     with pytest.raises(InputError, match="no such file"):
         open_filler(tmp_path / "none.safetensors")
 
