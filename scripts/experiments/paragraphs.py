@@ -71,7 +71,7 @@ COLUMNS = ("set", "method", "accuracy", "error", "seeds", "rank1", "train_minute
               help="Trainings of each model, with the seeds 1, 2, ...")  # fmt: skip
 @click.option("--dim", type=click.IntRange(1), default=100, show_default=True, metavar="N",
               help="Size of a vector.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, metavar="N",
+@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, metavar="N",
               help="Passes over the sentences.")  # fmt: skip
 @click.option("--lr", type=float, default=0.1, show_default=True, metavar="X",
               help="Learning rate of paragraph vectors.")  # fmt: skip
