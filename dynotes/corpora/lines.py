@@ -22,7 +22,7 @@ from dynotes.corpora.errors import InputError, PathLike
 MAX_LINE = 10_000_000  # bytes: more is a binary file, or text that was never cut into lines
 BUFFER = 1 << 18
 GZIP_MAGIC = b"\x1f\x8b"
-UTF8_MARK = b"\xef\xbb\xbf"
+MARK = "\ufeff"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -39,9 +39,21 @@ def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
         InputError: missing or unreadable file, folder, no UTF-8, NUL bytes, truncated or corrupt
             gzip, or a line of more than MAX_LINE bytes; with the number of the line.
     """
+    for number, text in read_whole_lines(path):
+        if number == 1:
+            text = text.removeprefix(MARK)
+        if text.endswith("\n"):
+            text = text[:-2] if text.endswith("\r\n") else text[:-1]
+        yield number, text
+
+
+def read_whole_lines(path: PathLike) -> Iterator[tuple[int, str]]:
+    """As `read_lines`, but nothing is dropped: put together, the texts are the file.
+
+    Yields:
+        (number of the line from 1, its text with the line end, the mark of the file in the first).
+    """
     for number, raw in enumerate(_raw_lines(path), start=1):
-        if number == 1 and raw.startswith(UTF8_MARK):
-            raw = raw[len(UTF8_MARK) :]
         if len(raw) > MAX_LINE:
             hint = "is it text? cut it into lines first, for example with: fold -s -w 10000"
             raise InputError(path, f"line of more than {MAX_LINE} bytes ({hint})", number)
@@ -52,8 +64,6 @@ def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
         except UnicodeDecodeError as e:
             found = f"byte 0x{raw[e.start]:02x} at byte {e.start + 1} of the line"
             _refuse(path, number, raw, f"not UTF-8: {found}")
-        if text.endswith("\n"):
-            text = text[:-2] if text.endswith("\r\n") else text[:-1]
         yield number, text
 
 

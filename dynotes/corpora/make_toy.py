@@ -23,6 +23,7 @@ from dynotes.corpora.toy_derivation import Sentence
 from dynotes.corpora.toy_language import SEED, ToyLanguage
 from dynotes.corpora.toy_plug_in import PlugIn
 from dynotes.corpora.toy_relations import MIN_COUNT, PAIRS_A_SECTION, analogies, rated_pairs
+from dynotes.corpora.trees import is_projective
 
 # part: (seed, sentences of the text, the first of them that are in the treebank too)
 PARTS: Mapping[str, tuple[int, int, int]] = {
@@ -43,12 +44,6 @@ def conllu(sentences: Sequence[Sentence], part: str) -> str:
             lines.append(f"{i}\t{word}\t{lemma}\t{tag}\t_\t{feats}\t{head}\t{label}\t_\t_")
         blocks.append("\n".join(lines) + "\n\n")
     return "".join(blocks)
-
-
-def is_projective(heads: Sequence[int]) -> bool:
-    """No arc crosses another one (the arc of the root included)."""
-    arcs = [(min(d, h), max(d, h)) for d, h in enumerate(heads, start=1)]
-    return not any(a < c < b < d for a, b in arcs for c, d in arcs)
 
 
 def write_toy(folder: PathLike) -> Path:

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dynotes.corpora.make_toy import is_projective
 from dynotes.corpora.toy_grammar import Clause, Word
 from dynotes.corpora.toy_language import ToyLanguage
 from dynotes.corpora.toy_lexicon import ToySizes
 from dynotes.corpora.toy_plug_in import PlugIn
+from dynotes.corpora.trees import is_projective
 from tests.reference.toy_language import Enumeration, ancestors, crossing, ll1_conflicts
 
 ONE_OF_EACH = {

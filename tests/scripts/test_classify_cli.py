@@ -149,10 +149,10 @@ def test_without_files_it_trains_on_the_toy_language(tmp_path):
     args = ["--preset", "toy", "--epochs", "1", "--out", tmp_path / "run"]
     status, out, errors = run("train", *args)
     assert (status, errors) == (0, "")
-    assert last_line(out)["metrics"]["dev_precision_at_1"] > 0.99
+    assert last_line(out)["metrics"]["dev_precision_at_1"] > 0.95
     status, out, _ = run("evaluate", tmp_path / "run")
     assert last_line(out)["examples"] == 1500
-    assert last_line(out)["metrics"]["precision_at_1"] > 0.99
+    assert last_line(out)["metrics"]["precision_at_1"] > 0.95
 
 
 def test_it_starts_from_word_vectors_and_keeps_their_words(tmp_path):

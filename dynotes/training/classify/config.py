@@ -84,7 +84,7 @@ class ClassifyConfig:
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "toy": {"dim": 10, "word_ngrams": 2, "bucket": 100_000, "epochs": 3},
+    "toy": {"dim": 10, "word_ngrams": 3, "bucket": 100_000, "epochs": 3},
     "tutorial": {"word_ngrams": 2, "epochs": 25, "lr": 1.0, "lower": True, "marks": True},
 }
 

@@ -64,7 +64,7 @@ class CommonSettings:
     )
     negatives: int = setting(5, "noise words a prediction, K", low=1, only=SAMPLED)
     shared: int = setting(
-        64,
+        128,
         "noise words drawn for a chunk and shared by its predictions; 0: K for each",
         low=0,
         only=SAMPLED,

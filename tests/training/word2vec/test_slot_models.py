@@ -17,7 +17,7 @@ IDS = np.array([0, 3, 2, 1], np.int32)
 
 
 def settings(model, loss="negative-sampling", **more):
-    shared = {"shared": 8} if loss in ("negative-sampling", "nce") else {"shared": 64}
+    shared = {"shared": 8} if loss in ("negative-sampling", "nce") else {"shared": 128}
     return config(model=model, loss=loss, dynamic=False, window=2, **{**shared, **more})
 
 

@@ -34,7 +34,7 @@ def chunk(ids=IDS, windows=1, sentences=None):
 
 
 def stepper(**settings):
-    settings = {"dim": 4, "shared": 64, **settings}
+    settings = {"dim": 4, "shared": 128, **settings}
     if settings.get("loss") not in ("softmax", "hierarchical"):
         settings["negatives"] = 2
     settings = config(**settings)
