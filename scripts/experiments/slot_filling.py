@@ -71,7 +71,7 @@ Row = dict[str, Any]
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    default=5,
+    default=3,
     show_default=True,
     metavar="N",
     help="Of context2vec.",
