@@ -20,7 +20,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 
 SUMS = ("russian+river", "german+capital", "young+woman", "white+house", "music+teacher")
 
@@ -36,12 +36,7 @@ SUMS = ("russian+river", "german+capital", "young+woman", "white+house", "music+
     metavar="brown|wikitext2|FILE",
     help="What the vectors learn from.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--pairs", type=click.IntRange(1), default=200, show_default=True, metavar="N",
               help="Drawn pairs of words.")  # fmt: skip
 @click.option("--ranks", type=click.IntRange(0), nargs=2, default=(100, 2000), show_default=True,

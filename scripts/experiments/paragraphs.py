@@ -24,7 +24,7 @@ from typing import Any, Optional
 import click
 import report
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
 from dynotes.training.run_folder import RunFolder
@@ -54,12 +54,7 @@ COLUMNS = ("set", "method", "accuracy", "error", "seeds", "rank1", "train_minute
     metavar="|".join(SETS),
     help="Sentences; repeatable.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--gensim-python",
     default=None,

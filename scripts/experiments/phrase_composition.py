@@ -20,7 +20,14 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, dynet_options, print_result, start_engine
+from dynotes.command_line import (
+    DATA_DIR,
+    FILE,
+    clear_errors,
+    dynet_options,
+    print_result,
+    start_engine,
+)
 
 DIAGONALS = ("identity", "learned", "none", "unit")
 TREEBANK = "ud_english_ewt_2.16"
@@ -36,12 +43,7 @@ COLUMNS = ("composition", "test_cosine", "test_error", "dev_cosine", "gain")
     metavar="FILE",
     help="Another text to train on.  [default: Brown and WikiText-2]",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--tagged",
     type=FILE,

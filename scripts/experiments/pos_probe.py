@@ -19,7 +19,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 
 MODELS = ("skipgram", "structured-skipgram", "cwindow", "cbow")
 BASE = "skipgram"
@@ -57,12 +57,7 @@ COLUMNS = (
     metavar="NAME",
     help="Folder of CoNLL-U files in the data folder.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="Size of a word vector.")  # fmt: skip
 @click.option("--window", type=click.IntRange(1), default=2, show_default=True, metavar="N",

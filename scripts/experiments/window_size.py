@@ -20,7 +20,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 WINDOWS = (1, 2, 5, 10, 20)
 PAIRS = 4000  # an update
@@ -74,12 +74,7 @@ PAIRS = 4000  # an update
     metavar="NAME",
     help="Folder of CoNLL-U files in the data folder, whose tags make the purity.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="Size of a word vector.")  # fmt: skip
 @click.option("--min-count", type=click.IntRange(1), default=5, show_default=True, metavar="N",
