@@ -19,13 +19,21 @@ from dynotes.command_line import (
     clear_errors,
     dynet_options,
     given,
+    preset_options,
     print_result,
     read_config_file,
     refuse_settings,
+    run_options,
     settings_options,
     start_engine,
 )
-from dynotes.training.parser.config import PRESETS, ParserConfig, check_settings, resolve
+from dynotes.training.parser.config import (
+    CORPORA,
+    PRESETS,
+    ParserConfig,
+    check_settings,
+    resolve,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,32 +42,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/parser"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the run; it must not hold one already.",
-)
-@click.option(
-    "--resume",
-    type=FILE,
-    metavar="DIR",
-    help="Continue the run in DIR from its checkpoint; takes no other setting.",
-)
-@click.option(
-    "--corpus",
-    metavar="NAME",
-    help="A folder of the data folder, such as ud_english_ewt_2.5, with *-train.conllu and "
-    "*-dev.conllu, plain or .gz; or toy.  [default: toy, unless --train is given]",
-)
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@run_options("runs/parser", ["toy", *CORPORA])
 @click.option("--train", type=FILE, metavar="FILE", help="Treebank in CoNLL-U; or .gz.")
 @click.option("--dev", type=FILE, metavar="FILE", help="Treebank that chooses the best epoch.")
 @click.option(
@@ -73,13 +56,7 @@ def main() -> None:
     "word2vec; word-size must be theirs.",
 )
 @click.option("--multi-root", is_flag=True, show_default=True, help="Trees may have several roots.")
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    metavar="|".join(PRESETS),
-    help="Settings to start from.  [default: toy for the toy treebank; else those shown here]",
-)
-@click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML.")
+@preset_options(PRESETS, ".  [default: toy for the toy treebank, else the settings below]")
 @settings_options(ParserConfig)
 @dynet_options
 def train(**options: Any) -> None:

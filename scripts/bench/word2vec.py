@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 import click
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, FILE, clear_errors, print_result
 
 MODELS = ("skipgram", "cbow", "subword")
 LARGE = "large"
@@ -46,12 +46,7 @@ OURS, PEER = "dynotes", "gensim"
 @click.option(
     "--train", type=FILE, metavar="FILE", help="A text instead, a sentence a line, or .gz."
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--model",
     type=click.Choice(MODELS),

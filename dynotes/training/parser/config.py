@@ -18,6 +18,12 @@ from dynotes.training.settings import (
     setting,
 )
 
+CORPORA = (  # folders of the data folder
+    "ud_english_ewt_2.5",
+    "ud_english_ewt_2.16",
+    "ud_afrikaans_afribooms_2.5",
+    "ud_dutch_lassysmall_1.4",
+)
 ALGORITHMS = ("biaffine",)
 LOSSES = ("local", "tree")
 TAG_COLUMNS = ("UPOS", "XPOS", "none")

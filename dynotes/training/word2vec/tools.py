@@ -228,7 +228,8 @@ def run_neighbours(
         word: _listed(neighbours(vectors, word, top=top, restrict_vocab=candidates))
         for word in words
     }
-    return {**_about(path, vectors, began), "from_ngrams": unknown, "neighbours": found}
+    about = _about(path, vectors, began, len(unknown))
+    return {**about, "from_ngrams": unknown, "neighbours": found}
 
 
 def run_analogy(
@@ -250,8 +251,7 @@ def run_analogy(
     vectors, unknown, candidates = _with_words(path, (a, b, c), restrict_vocab)
     found = complete_analogy(vectors, a, b, c, method=method, top=top, restrict_vocab=candidates)
     asked = {"analogy": [a, b, c], "method": method, "answers": _listed(found)}
-    asked["from_ngrams"] = unknown
-    return {**_about(path, vectors, began), **asked}
+    return {**_about(path, vectors, began, len(unknown)), **asked, "from_ngrams": unknown}
 
 
 def run_conversion(
@@ -305,7 +305,7 @@ def _with_words(
     for word in words:
         if word in missing:
             found = f"{word!r} is not among its {candidates} words"
-            raise InputError(file, found + (", nor has it n-grams" if subwords else ""))
+            raise InputError(file, found + (", nor are its n-grams known" if subwords else ""))
     return vectors, unknown, candidates
 
 
@@ -313,9 +313,9 @@ def _listed(found: Sequence[tuple[str, float]]) -> list[list[Any]]:
     return [[word, round(score, 4)] for word, score in found]
 
 
-def _about(path: PathLike, vectors: WordVectors, began: float) -> dict[str, Any]:
-    """What every summary says."""
-    n_words, size = vectors.matrix.shape
+def _about(path: PathLike, vectors: WordVectors, began: float, unknown: int = 0) -> dict[str, Any]:
+    """What every summary says; so many of the words are not in the vocabulary."""
+    n_words, size = len(vectors.words) - unknown, vectors.matrix.shape[1]
     seconds = round(time.perf_counter() - began, 2)
     about = {"task": "word2vec", "model": os.fspath(path), "words": n_words}
     return {**about, "dimensions": size, "seconds": seconds}
