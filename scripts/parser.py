@@ -56,7 +56,7 @@ def main() -> None:
     "word2vec; word-size must be theirs.",
 )
 @click.option("--multi-root", is_flag=True, show_default=True, help="Trees may have several roots.")
-@preset_options(PRESETS, ".  [default: toy for the toy treebank, else the settings below]")
+@preset_options(PRESETS, "; the toy treebank takes toy by itself")
 @settings_options(ParserConfig)
 @dynet_options
 def train(**options: Any) -> None:

@@ -23,6 +23,9 @@ CORPORA = (  # folders of the data folder
     "ud_english_ewt_2.16",
     "ud_afrikaans_afribooms_2.5",
     "ud_dutch_lassysmall_1.4",
+    "ud_basque_bdt_1.4",
+    "ud_english_gum_2.5",
+    "ud_hungarian_szeged_2.5",
 )
 ALGORITHMS = ("biaffine",)
 LOSSES = ("local", "tree")
