@@ -38,7 +38,7 @@ def test_tables_survive_json():
     again = Symbols.from_json(json.loads(json.dumps(table.to_json())))
     assert again.to_json() == table.to_json()
     with pytest.raises(ValueError, match="expected tables of a treebank"):
-        Symbols.from_json({"words": 1})
+        Symbols.from_json({})
 
 
 def test_a_batch_has_the_root_the_words_and_padding():
@@ -55,7 +55,7 @@ def test_a_batch_has_the_root_the_words_and_padding():
         for row, form in enumerate(forms):
             which = b.forms[row, column]
             letters = b.spelling.characters[starts[which] :][: b.spelling.lengths[which]]
-            np.testing.assert_array_equal(letters, table.characters.encode(form))
+            np.testing.assert_array_equal(letters, table.characters.encode(list(form)))
     assert len(b.spelling.lengths) == len(np.unique(b.forms))
 
 
@@ -64,7 +64,9 @@ def test_words_ignore_case_and_characters_do_not():
     text = encode([sentence("The DOG", "D N", [2, 0], "det root")], table)
     np.testing.assert_array_equal(text.words, table.words.encode(["the", "dog"]))
     letters = text.spelling.characters[text.spelling.lengths[0] :]
-    assert (letters == table.characters.unk_id).sum() == 4  # T, D, O, G
+    assert (
+        letters == table.characters.unk_id
+    ).sum() == 5  # T, D, O, G, and h, which one word alone has
 
 
 def test_unknown_tags_and_words_without_a_vector_are_minus_one():
@@ -94,8 +96,8 @@ def test_every_sentence_is_in_one_batch_that_is_small_enough():
 
 def test_batches_hold_sentences_of_like_length():
     lengths = np.array([9, 2, 9, 2, 5, 5])
-    found = [sorted(set(lengths[b].tolist())) for b in length_batches(lengths, 20)]
-    assert found == [[2], [5], [9]]
+    found = [sorted(set(lengths[b].tolist())) for b in length_batches(lengths, 12)]
+    assert found == [[2], [5], [9], [9]]
 
 
 def test_the_places_of_words_follow_the_sentences():

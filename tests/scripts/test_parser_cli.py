@@ -126,7 +126,7 @@ BAD = {
     "columns": ("1\ta\t_\n\n", ":1: expected 10 columns, found 3"),
     "range": ("1\ta\t_\t_\t_\t_\t5\tx\t_\t_\n\n", ":1: head 5 out of range"),
     "empty": ("", ": no sentence"),
-    "words": ("# only a comment\n\n", ": a sentence without words"),
+    "words": ("# only a comment\n\n", ":2: a sentence without words"),
 }
 
 

@@ -58,7 +58,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at):
     assert at.epoch == 3
     assert at.update > 20
     files = [
-        {k: v for k, v in read_arrays(tmp_path / name / "run" / file)[0].items()}
+        read_arrays(tmp_path / name / "run" / file)[0]
         for name in ("whole", "part")
         for file in ("checkpoint.safetensors", "model.safetensors")
     ]
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_parser_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_parser(path)
     write_arrays(path, {"a": np.zeros(2, np.float32)}, {"task": "lm"})
-    with pytest.raises(InputError, match="not a model of scripts/parser.py"):
+    with pytest.raises(InputError, match=r"not a model of scripts/parser\.py"):
         read_parser(path)
     write_arrays(path, {}, {"task": "parser", "algorithm": "guess"})
     with pytest.raises(InputError, match="a damaged model"):
