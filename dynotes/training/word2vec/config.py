@@ -95,7 +95,8 @@ class CommonSettings:
     min_lr: float = setting(0.002, "learning rate at the end, as a part of lr", low=0, high=1)
     damping: float = setting(
         0.1,
-        "beta: a row of n losses steps by lr / (1 + lr beta n), n counting those of all processes; 0: by lr",
+        "beta: a row of n losses steps by lr / (1 + lr beta n), n counting those of all "
+        "processes; 0: by lr",
         low=0,
         high=1e6,
         only=DAMPED,
