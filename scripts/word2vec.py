@@ -147,12 +147,8 @@ def evaluate(
     are a run of the subword model or a .bin file of fastText.
     """
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import (
-        WordTestFiles,
-        published_tests,
-        run_evaluation,
-        toy_tests,
-    )
+    from dynotes.training.word2vec.scoring import WordTestFiles, published_tests, toy_tests
+    from dynotes.training.word2vec.tools import run_evaluation
 
     named = WordTestFiles(list(analogies), list(similarity), bats)
     with clear_errors():

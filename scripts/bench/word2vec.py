@@ -136,7 +136,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tests(options: Mapping[str, Any]) -> Any:
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import published_tests, toy_tests
+    from dynotes.training.word2vec.scoring import published_tests, toy_tests
 
     if options["corpus"] == "toy":
         return toy_tests()
@@ -150,7 +150,7 @@ def measure(
     from rounds import Side, run_side, speed
 
     from dynotes.corpora.word_vectors import read_vectors
-    from dynotes.training.word2vec.tools import evaluate_vectors
+    from dynotes.training.word2vec.scoring import evaluate_vectors
 
     found: dict[str, list[dict[str, Any]]] = {OURS: [], PEER: []}
     programs = {

@@ -99,7 +99,7 @@ def main(**options: Any) -> None:
 def tests_of(options: dict[str, Any]) -> Any:
     """The tests of the corpus; InputError if they are not there."""
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import published_tests, toy_tests
+    from dynotes.training.word2vec.scoring import published_tests, toy_tests
 
     if options["corpus"] == "toy":
         return toy_tests()

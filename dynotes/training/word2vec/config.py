@@ -95,7 +95,8 @@ class CommonSettings:
     min_lr: float = setting(0.002, "learning rate at the end, as a part of lr", low=0, high=1)
     damping: float = setting(
         0.1,
-        "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr",
+        "beta: a row of n losses steps by lr / (1 + lr beta n), n counting those of all "
+        "processes; 0: by lr",
         low=0,
         high=1e6,
         only=DAMPED,
@@ -148,8 +149,12 @@ class Word2vecConfig(
 
     @property
     def beta(self) -> float:
-        """Of damped steps; Adam's are none."""
-        return 0.0 if self.whole_sentences else self.damping
+        """Of damped steps; Adam's are none.
+
+        Workers step at the same time, each without what the others do: as if each of its losses
+        were there once for each of them.
+        """
+        return 0.0 if self.whole_sentences else self.damping * self.processes
 
     @property
     def unit(self) -> str:

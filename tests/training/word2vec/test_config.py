@@ -98,3 +98,7 @@ def test_models_with_slots_have_whole_windows_unless_drawn_ones_are_asked_for(mo
     assert not resolve("toy", {"model": model}, {}).dynamic
     assert resolve(None, {"dynamic": True}, {"model": model}).dynamic
     assert resolve(None, {"model": model}, {"model": "cbow"}).dynamic
+
+
+def test_damping_counts_the_losses_of_all_processes():
+    assert Word2vecConfig(damping=0.1, processes=3).beta == pytest.approx(0.3)

@@ -7,10 +7,10 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.fasttext_binary import read_fasttext
 from dynotes.corpora.word_vectors import read_vectors
 from dynotes.training.model_file import read_arrays, write_arrays
+from dynotes.training.word2vec.scoring import WordTestFiles
 from dynotes.training.word2vec.session import run_training
 from dynotes.training.word2vec.sources import read_source
 from dynotes.training.word2vec.tools import (
-    WordTestFiles,
     run_analogy,
     run_conversion,
     run_evaluation,

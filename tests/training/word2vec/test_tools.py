@@ -10,16 +10,18 @@ from dynotes.corpora.datasets import data_dir
 from dynotes.corpora.errors import InputError
 from dynotes.corpora.toy_data import toy_dir
 from dynotes.corpora.word_vectors import WordVectors, read_vectors, write_vectors
-from dynotes.training.word2vec.sources import find_vectors
-from dynotes.training.word2vec.tools import (
+from dynotes.training.word2vec.scoring import (
     WordTestFiles,
     evaluate_vectors,
     published_tests,
+    toy_tests,
+)
+from dynotes.training.word2vec.sources import find_vectors
+from dynotes.training.word2vec.tools import (
     run_analogy,
     run_conversion,
     run_evaluation,
     run_neighbours,
-    toy_tests,
 )
 
 
