@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
@@ -140,7 +139,7 @@ def run_evaluation(
     began = time.perf_counter()
     text = _test_file(path) if text is None else existing_file(text)
     parser, pc = read_parser(path)
-    gold, started = _counted(text, not how.single_root), time.perf_counter()
+    gold, started = read_conllu(text, multi_root=not how.single_root), time.perf_counter()
     scores = parser.score(gold, how, punctuation=punctuation, subtypes=subtypes)
     seconds = time.perf_counter() - started
     return {
@@ -150,10 +149,6 @@ def run_evaluation(
         "words": scores.words,
         "throughput": {"words_per_second": round(scores.words / seconds, 1)},
     }
-
-
-def _counted(text: Path, multi_root: bool) -> Iterator[ConlluSentence]:
-    return read_conllu(text, multi_root=multi_root)
 
 
 def _write(stream: BinaryIO, sentence: ConlluSentence, show: bool) -> None:
