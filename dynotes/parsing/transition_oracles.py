@@ -87,8 +87,14 @@ def gold_trees(
     gold = Gold(padded[0], padded[1], nothing, nothing, sizes)
     if system.algorithm != "swap":
         return gold
-    order = np.stack([projective_order(row[: n + 1], row.size) for row, n in zip(gold.heads, sizes)])
-    component = _components(gold, system.multi_root) if lazy else np.tile(np.arange(keep.shape[1]), (len(sizes), 1))
+    order = np.stack(
+        [projective_order(row[: n + 1], row.size) for row, n in zip(gold.heads, sizes)]
+    )
+    component = (
+        _components(gold, system.multi_root)
+        if lazy
+        else np.tile(np.arange(keep.shape[1]), (len(sizes), 1))
+    )
     return gold._replace(order=order, component=component)
 
 
@@ -187,7 +193,9 @@ def dynamic_costs(system: TransitionSystem, states: States, gold: Gold) -> np.nd
     right = to_s0 + in_buffer
 
     above = gold.heads[rows, b0]
-    shift = to_b0 + ((above > 0) & (above != s0) & np.take_along_axis(waiting, above[:, None], 1)[:, 0])
+    shift = to_b0 + (
+        (above > 0) & (above != s0) & np.take_along_axis(waiting, above[:, None], 1)[:, 0]
+    )
     if not system.multi_root:
         shift += (above == 0) & (states.depth > 0)
     return np.stack([shift, left, right], axis=1)

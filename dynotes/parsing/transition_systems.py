@@ -74,7 +74,9 @@ class TransitionSystem:
 
     def __init__(self, algorithm: str, *, multi_root: bool = False) -> None:
         if algorithm not in ALGORITHMS:
-            raise ValueError(f"algorithm: expected one of {', '.join(ALGORITHMS)}, found {algorithm!r}")
+            raise ValueError(
+                f"algorithm: expected one of {', '.join(ALGORITHMS)}, found {algorithm!r}"
+            )
         self.algorithm, self.multi_root = algorithm, multi_root
         self.hybrid = algorithm == "arc-hybrid"
         self.n_moves = 4 if algorithm == "swap" else 3
@@ -135,7 +137,9 @@ class TransitionSystem:
         batch = len(states.depth)
         chosen, names = np.asarray(moves), np.asarray(labels)
         if chosen.shape != (batch,) or names.shape != (batch,):
-            raise ValueError(f"expected ({batch},) moves and labels, found {chosen.shape}, {names.shape}")
+            raise ValueError(
+                f"expected ({batch},) moves and labels, found {chosen.shape}, {names.shape}"
+            )
         self._refuse_illegal(states, chosen)
         rows, arcs = np.arange(batch), self.arcs(states)
         for move, head, word in (

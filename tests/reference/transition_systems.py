@@ -6,7 +6,9 @@ import functools
 def start(algorithm, n):
     """(stack, buffer, arcs): tuples of nodes, and a frozenset of (head, word)."""
     words = tuple(range(1, n + 1))
-    return ((), (*words, 0), frozenset()) if algorithm == "arc-hybrid" else ((0,), words, frozenset())
+    return (
+        ((), (*words, 0), frozenset()) if algorithm == "arc-hybrid" else ((0,), words, frozenset())
+    )
 
 
 def is_final(state, n):
