@@ -5,15 +5,17 @@
     nll      -log softmax(score over legal actions)_target
     hinge    max(0, 1 - score_target + score_rival)
 
-Each W_k v of a word is computed once, and a state adds four of them: half the products, and no copy
-of the vectors for each state.  An empty place has a sum of its own, which is learned.  The states of
-all sentences of a batch are scored together: all of them at once on the static oracle's way, a
-step at a time where the scores decide how to go on.
+Each W_k v of a word is computed once, and a state adds four of them: half the products, and no
+copy of the vectors for each state.  An empty place has a sum of its own, which is learned.  The
+states of all sentences of a batch are scored together: all of them at once on the static oracle's
+way, a step at a time where the scores decide how to go on.
 
 Note: Topic: Dependency Parsing / Methods (T69)
 Paper: Kiperwasser & Goldberg 2016, arXiv:1603.04351, section 4
 Renamed: the paper's s_2, s_1, s_0, b_0 are the places 0 .. 3; its agenda is the batch.
-Differs: one layer scores moves with labels (the authors' program adds scores of bare moves).
+Differs: one layer scores moves with labels (the authors' program adds scores of bare moves).  The
+    four places do not show which words are attached: after swaps, a state may look like an earlier
+    one that asked for another move.
 """
 
 from __future__ import annotations
@@ -109,9 +111,9 @@ class TransitionParser(Builder):
         """
         if len(parts) != len(self.n_in):
             raise ShapeError(f"parts: expected {len(self.n_in)}, found {len(parts)}")
-        batch = None
+        _, batch = expect("parts[0]", parts[0], (self.n_in[0],))
         for i, (part, size) in enumerate(zip(parts, self.n_in)):
-            _, batch = expect(f"parts[{i}]", part, (size,), batch)
+            expect(f"parts[{i}]", part, (size,), batch)
         all_places = dy.esum([W * part for W, part in zip(self.W, parts)])
         everything = dy.concatenate_to_batch([all_places, self.empty])
         return dy.reshape(everything, (self.n_hidden,), SLOTS * (batch + 1))

@@ -9,14 +9,15 @@
     SWAP         s1 goes back to b0, if it stands before s0: 0 < s1 < s0 (swap alone)
 
 The root lies at the bottom of the stack, in arc-hybrid at the end of the buffer.  A state is final
-when every word has a head.  With one root, the root takes a word only when no other is left, so that
-every legal path ends in a tree; arc-standard and arc-hybrid reach all projective trees in 2n moves,
-swap all trees.
+when every word has a head.  With one root, the root takes a word only when no other is left, so
+that every legal path ends in a tree; arc-standard and arc-hybrid reach all projective trees in 2n
+moves, swap all trees.
 
 Note: Topic: Dependency Parsing / Methods (T69)
 Paper: Yamada & Matsumoto 2003; Nivre 2004 (arc-standard); Kuhlmann, Gomez-Rodriguez & Satta 2011
     (arc-hybrid); Nivre 2009 (swap).
-Renamed: the papers' sigma and beta are the stack and the buffer; REDUCE of the notes is LEFT, RIGHT.
+Renamed: the papers' sigma and beta are the stack and the buffer; the notes' REDUCE is LEFT and
+    RIGHT.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ An action is a move with the label of its arc: SHIFT, LEFT with each label, RIGH
              one more for the wrong label on a gold arc
 
 With exploration the walk takes the rival where it scores higher, and with probability p where the
-target's lead is less than 1: states that the parser gets itself into, with the best way on from there.
+target's lead is less than 1: states that the parser gets itself into, and the best way on from
+there.
 
 Note: Topic: Dependency Parsing / Methods (T69)
 Paper: Goldberg & Nivre 2013; Kiperwasser & Goldberg 2016, arXiv:1603.04351, section 4.
