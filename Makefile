@@ -81,6 +81,14 @@ bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1
 	done
 	$(BIN)/python scripts/bench/word2vec_memory.py
 
+.PHONY: classify
+classify: install  ## train the fastText classifier on the bundled toy language (OUT=runs/classify)
+	$(BIN)/python scripts/classify.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/classify)
+
+.PHONY: exp-classify
+exp-classify: install  ## the fastText classifier on Subj, MR, TREC and cooking, 3 seeds
+	$(BIN)/python scripts/experiments/classify.py --out runs/exp-classify
+
 .PHONY: dynet-native
 dynet-native: .venv/installed  ## build DyNet for this CPU with OpenBLAS (needs compilers, Eigen, OpenBLAS)
 	PYTHON=$(BIN)/python sh scripts/build_dynet.sh
@@ -107,13 +115,6 @@ exp-lsh-rank: install  ## true rank of the best neighbour that LSH finds, drawn 
 	$(BIN)/python scripts/experiments/lsh_rank.py --model $(LSH_MODEL) --text $(LSH_TEXT) \
 		--out runs/lsh-rank
 
-.PHONY: exp-pos-probe exp-window-size
-exp-pos-probe: install  ## parts of speech from frozen vectors: structured models beside skip-gram, EWT
-	$(BIN)/python scripts/experiments/pos_probe.py --out runs/pos-probe
-
-exp-window-size: install  ## what vectors know at windows of 1 to 20 words, Brown
-	$(BIN)/python scripts/experiments/window_size.py --out runs/window-size
-
 .PHONY: exp-subword
 exp-subword: install  ## skip-gram with and without n-grams of characters: analogies, similarity, Brown
 	$(BIN)/python scripts/experiments/subword.py --out runs/subword
@@ -133,6 +134,14 @@ exp-phrases: install  ## composed vectors of unseen phrases: tensor indexing, li
 	$(BIN)/python scripts/experiments/phrase_composition.py --out runs/phrases
 exp-sembei: install  ## n-grams of a text without spaces beside a poor segmentation
 	$(BIN)/python scripts/experiments/segmentation_free.py --out runs/sembei
+
+.PHONY: exp-pos-probe exp-window-size exp-composition
+exp-pos-probe: install  ## part-of-speech tagging by frozen vectors, models with and without positions
+	$(BIN)/python scripts/experiments/pos_probe.py --out runs/pos-probe --test
+exp-window-size: install  ## small windows against large ones: syntax and topics, equal pairs
+	$(BIN)/python scripts/experiments/window_size.py --out runs/window-size
+exp-composition: install  ## contexts of sums of word vectors against those of both words
+	$(BIN)/python scripts/experiments/composition.py --out runs/composition
 
 .PHONY: clean
 clean:  ## remove the virtual environment and caches, not the runs

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, TypeVar
@@ -101,6 +101,77 @@ def _option(f: dataclasses.Field[Any]) -> Callable[[F], F]:
     value: Any = click.Choice(choices) if choices else kind
     metavar = "|".join(choices) if choices else METAVARS[kind]
     return click.option(f"--{name}", f.name, type=value, default=None, metavar=metavar, help=text)
+
+
+DATA_DIR = click.option(
+    "--data-dir",
+    type=FILE,
+    metavar="DIR",
+    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+)
+
+
+def run_options(out: str, corpora: Sequence[str]) -> Callable[[F], F]:
+    """--out, --resume, --corpus and --data-dir of a command that trains.
+
+    Args:
+        out: the default folder.
+        corpora: names of the known corpora.
+    """
+    return _all_of(
+        click.option(
+            "--out",
+            type=FILE,
+            default=Path(out),
+            show_default=True,
+            metavar="DIR",
+            help="Folder of the run; it must not hold one already.",
+        ),
+        click.option(
+            "--resume",
+            type=FILE,
+            metavar="DIR",
+            help="Continue the run in DIR from its checkpoint; takes no other setting.",
+        ),
+        click.option(
+            "--corpus",
+            type=click.Choice(corpora),
+            default=None,
+            metavar="|".join(corpora),
+            help="A known corpus.  [default: toy, unless --train is given]",
+        ),
+        DATA_DIR,
+    )
+
+
+def preset_options(presets: Iterable[str], more: str = "") -> Callable[[F], F]:
+    """--preset and --config of a command that trains.
+
+    Args:
+        presets: their names.
+        more: help text about some of them.
+    """
+    names = list(presets)
+    return _all_of(
+        click.option(
+            "--preset",
+            type=click.Choice(names),
+            metavar="|".join(names),
+            help=f"Settings to start from{more}.",
+        ),
+        click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML."),
+    )
+
+
+def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """A decorator that adds options in this order."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def given(options: Mapping[str, Any], settings: type) -> dict[str, Any]:

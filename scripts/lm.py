@@ -19,9 +19,11 @@ from dynotes.command_line import (
     clear_errors,
     dynet_options,
     given,
+    preset_options,
     print_result,
     read_config_file,
     refuse_settings,
+    run_options,
     settings_options,
     start_engine,
 )
@@ -37,33 +39,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/lm"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the run; it must not hold one already.",
-)
-@click.option(
-    "--resume",
-    type=FILE,
-    metavar="DIR",
-    help="Continue the run in DIR from its checkpoint; takes no other setting.",
-)
-@click.option(
-    "--corpus",
-    type=click.Choice(CORPORA),
-    default=None,
-    metavar="|".join(CORPORA),
-    help="A known corpus.  [default: toy, unless --train is given]",
-)
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@run_options("runs/lm", CORPORA)
 @click.option(
     "--train", type=FILE, metavar="FILE", help="Training text, a sentence a line, or .gz."
 )
@@ -75,13 +51,7 @@ def main() -> None:
     metavar="FILE",
     help="Word list, one a line.  [default: the words of the training text]",
 )
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    metavar="|".join(PRESETS),
-    help="Settings to start from.",
-)
-@click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML.")
+@preset_options(PRESETS)
 @settings_options(LmConfig)
 @dynet_options
 def train(**options: Any) -> None:

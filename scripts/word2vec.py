@@ -22,14 +22,17 @@ from typing import Any, Optional
 import click
 
 from dynotes.command_line import (
+    DATA_DIR,
     FILE,
     Failure,
     clear_errors,
     dynet_options,
     given,
+    preset_options,
     print_result,
     read_config_file,
     refuse_settings,
+    run_options,
     settings_options,
     start_engine,
 )
@@ -54,43 +57,11 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("runs/word2vec"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the run; it must not hold one already.",
-)
-@click.option(
-    "--resume",
-    type=FILE,
-    metavar="DIR",
-    help="Continue the run in DIR from its checkpoint; takes no other setting.",
-)
-@click.option(
-    "--corpus",
-    type=click.Choice(CORPORA),
-    default=None,
-    metavar="|".join(CORPORA),
-    help="A known corpus.  [default: toy, unless --train is given]",
-)
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@run_options("runs/word2vec", CORPORA)
 @click.option(
     "--train", type=FILE, metavar="FILE", help="Training text, a sentence a line, or .gz."
 )
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    metavar="|".join(PRESETS),
-    help="Settings to start from.",
-)
-@click.option("--config", type=FILE, metavar="FILE", help="Settings as JSON or TOML.")
+@preset_options(PRESETS)
 @settings_options(Word2vecConfig)
 @dynet_options
 def train(**options: Any) -> None:
@@ -146,12 +117,7 @@ def train(**options: Any) -> None:
     help="Pairs of words with a score; may be repeated.",
 )
 @click.option("--bats", type=FILE, metavar="DIR", help="Folder of the BATS test.")
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--restrict-vocab",
     type=click.IntRange(1),
@@ -181,12 +147,8 @@ def evaluate(
     are a run of the subword model or a .bin file of fastText.
     """
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import (
-        WordTestFiles,
-        published_tests,
-        run_evaluation,
-        toy_tests,
-    )
+    from dynotes.training.word2vec.scoring import WordTestFiles, published_tests, toy_tests
+    from dynotes.training.word2vec.tools import run_evaluation
 
     named = WordTestFiles(list(analogies), list(similarity), bats)
     with clear_errors():

@@ -17,6 +17,8 @@ from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.composition_baselines import LinearComposition
 from dynotes.embeddings.context2vec import Context2vec
+from dynotes.embeddings.cwindow import CWindow
+from dynotes.embeddings.fasttext_classifier import FastTextClassifier
 from dynotes.embeddings.left_reader import C2wReader, LeftReader, SpelledSlots
 from dynotes.embeddings.output_losses.full_softmax import FullSoftmaxLoss
 from dynotes.embeddings.output_losses.hierarchical_softmax import HierarchicalSoftmaxLoss
@@ -33,7 +35,9 @@ from dynotes.embeddings.slots import id_slots
 from dynotes.embeddings.subword import Subword
 from dynotes.embeddings.subword_cbow import SubwordCbow, unit_bags
 from dynotes.embeddings.tensor_indexing import TensorIndexing
+from dynotes.embeddings.text_bags import Gold, text_bags
 from dynotes.embeddings.units import Units, VocabularyUnits
+from dynotes.embeddings.windows import id_windows as slotted
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
@@ -113,6 +117,12 @@ def unit_output(encoder, steps, batch):
     return encoder.hidden(Units(np.arange(len(rows)), sizes, np.resize(rows, sizes.sum())))
 
 
+def text_output(model, steps, batch):
+    rows = ids(steps, batch).ravel()
+    labels = Gold(np.arange(len(rows)), rows % model.n_labels)
+    return model.losses(text_bags(rows, np.arange(1, len(rows) + 1)), labels)
+
+
 def unit_bag_output(encoder, steps, batch):
     words = ids(steps, batch).ravel() % (V - 2)
     vocabulary = VocabularyUnits(np.arange(2 * V - 4) % V, 2 * np.arange(V - 1), np.arange(2))
@@ -143,6 +153,11 @@ def window_output(model, steps, batch):
     words = ids(steps, batch).ravel()
     slots = np.stack([np.full_like(words, -1), words], axis=1)  # an empty slot reads the padding
     return model.hidden(id_windows(words, slots, words))
+
+
+def slotted_output(encoder, steps, batch):
+    words = ids(steps, batch).ravel()
+    return encoder.hidden(slotted([words, np.full_like(words, encoder.padding)]))
 
 
 def mixture_output(model, steps, batch):
@@ -242,9 +257,23 @@ ROWS = {
     "SkipGram": Row(SkipGram, {"n_words": V, "n_embed": E}, pair_output),
     "Cbow": Row(Cbow, {"n_words": V, "n_embed": E}, bag_output),
     "Cbow, sum": Row(Cbow, {"n_words": V, "n_embed": E, "mean": False}, bag_output),
+    "CWindow": Row(CWindow, {"n_words": V, "n_embed": E, "window": 1}, slotted_output),
     "Subword": Row(Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E}, unit_output),
     "Subword, sum": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "mean": False}, unit_output
+    ),
+    "FastTextClassifier": Row(
+        FastTextClassifier, {"n_rows": V, "n_embed": E, "counts": [3, 2, 2]}, text_output
+    ),
+    "FastTextClassifier, tree": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [4, 2, 1], "output": "hierarchical-softmax"},
+        text_output,
+    ),
+    "FastTextClassifier, one-vs-all": Row(
+        FastTextClassifier,
+        {"n_rows": V, "n_embed": E, "counts": [3, 2], "output": "one-vs-all"},
+        text_output,
     ),
     "Subword, undivided": Row(
         Subword, {"n_words": V - 2, "n_ngrams": 2, "n_embed": E, "exact": False}, unit_output
@@ -285,6 +314,9 @@ ROWS = {
     ),
     "PvDm": Row(PvDm, {**PARAGRAPHS, "slots": 2}, window_output),
     "PvDm, mean": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean"}, window_output),
+    "PvDm, undivided": Row(
+        PvDm, {**PARAGRAPHS, "slots": 2, "mode": "mean", "divided": False}, window_output
+    ),
     "PvDm, sum": Row(PvDm, {**PARAGRAPHS, "slots": 2, "mode": "sum"}, window_output),
     "PvDbow": Row(PvDbow, PARAGRAPHS, mixture_output),
     "PvDbow, words": Row(PvDbow, {**PARAGRAPHS, "words": True}, mixture_output),

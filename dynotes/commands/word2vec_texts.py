@@ -64,7 +64,7 @@ def convert(source: Path, target: Path, format: Optional[str], limit: Optional[i
     default=0.0,
     show_default=True,
     metavar="X",
-    help="Learning rate at the start; 0: that of the run.",
+    help="Learning rate at the start; 0: a quarter of the run's for pv-dbow, half for pv-dm.",
 )
 @click.option(
     "--seed",

@@ -3,8 +3,8 @@
     magic, version | sizes and settings | words with counts | input table | output table
 
 The input table has a row for each word and each bucket.  Of buckets without a vector nothing is
-written: the rows are holes in the file, which read as zeros and take no place on most disks.  On
-reading, rows of zeros get no vector again.  Numbers are little-endian.
+written: the rows are holes in the file, which read as zeros, and of which most disks keep the
+large ones for nothing.  On reading, rows of zeros get no vector again.  Numbers are little-endian.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T57)
 Paper: Bojanowski et al. 2017, arXiv:1607.04606 (the released code)
@@ -225,18 +225,15 @@ class _Reader:
         if n_rows != n_words + n_buckets:
             expected = f"{n_words} words and {n_buckets} buckets"
             raise InputError(self.path, f"{n_rows} rows for {expected}")
-        parts = [self._rows(n_words, size)]
-        buckets: list[np.ndarray] = []
+        rows = self._rows(n_rows, size)
+        kept = np.ones(n_rows, bool)
         a_block = max(1, BUFFER // (4 * size))
-        for start in range(0, n_buckets, a_block):
-            rows = self._rows(min(a_block, n_buckets - start), size)
-            there = np.flatnonzero(rows.any(axis=1))
-            parts.append(rows[there])
-            buckets.append(start + there)
-        return np.concatenate(parts), np.concatenate([np.zeros(0, np.int64), *buckets])
+        for start in range(n_words, n_rows, a_block):
+            kept[start : start + a_block] = rows[start : start + a_block].any(axis=1)
+        return np.array(rows[kept], np.float32), np.flatnonzero(kept[n_words:])
 
     def _output(self, size: int) -> np.ndarray:
-        return self._rows(self._matrix(size), size)
+        return np.array(self._rows(self._matrix(size), size), np.float32)
 
     def _matrix(self, size: int) -> int:
         """The number of rows of the matrix that follows."""
@@ -250,17 +247,26 @@ class _Reader:
         return int(n_rows)
 
     def _rows(self, n: int, size: int) -> np.ndarray:
-        rows = np.frombuffer(self._bytes(4 * n * size), "<f4").reshape(n, size)
-        bad = first_not_finite(rows)
-        if bad is not None:
+        """A map of the rows that follow."""
+        self._take(4 * n * size)
+        if n == 0:
+            return np.zeros((0, size), "<f4")
+        at = self.file.tell()
+        rows = np.memmap(self.file, "<f4", "r", at, (n, size))
+        self.file.seek(at + 4 * n * size)
+        if first_not_finite(rows) is not None:
             raise InputError(self.path, "a vector is not finite")
-        return rows.astype(np.float32, copy=False)
+        return rows
 
     def _unpack(self, form: str) -> tuple[int, ...]:
         return struct.unpack(form, self._bytes(struct.calcsize(form)))
 
     def _bytes(self, n: int) -> bytes:
+        self._take(n)
+        return self.file.read(n)
+
+    def _take(self, n: int) -> None:
+        """So many bytes more are read; InputError if the file has fewer."""
         if n > self.left:
             raise InputError(self.path, f"cut off: {n - self.left} bytes are missing")
         self.left -= n
-        return self.file.read(n)

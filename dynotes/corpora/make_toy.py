@@ -22,7 +22,7 @@ from dynotes.corpora.errors import PathLike
 from dynotes.corpora.toy_derivation import Sentence
 from dynotes.corpora.toy_language import SEED, ToyLanguage
 from dynotes.corpora.toy_plug_in import PlugIn
-from dynotes.corpora.toy_relations import analogies, rated_pairs
+from dynotes.corpora.toy_relations import MIN_COUNT, PAIRS_A_SECTION, analogies, rated_pairs
 from dynotes.corpora.trees import is_projective
 
 # part: (seed, sentences of the text, the first of them that are in the treebank too)
@@ -115,6 +115,8 @@ def _readme(
         banks=_table(banks),
         questions=len(questions),
         pairs=len(files["similarity.tsv"].splitlines()),
+        least=MIN_COUNT,
+        asked=PAIRS_A_SECTION,
     )
 
 
@@ -166,18 +168,26 @@ made, byte for byte, by
 (the glosses are invented too). A sentence begins with a particle that governs the tense of its
 verbs and is echoed at its very end. Nouns have one of four genders, which are their semantic
 classes: male and female persons (the same stems), animals, things. Articles agree with the noun in
-gender and number and show its case, adjectives agree in gender, verbs in number with the subject,
-from which a relative clause may separate them. Verbs and prepositions select the class of the noun
-that they govern; every adjective prefers some nouns, and every verb some adverbs, by topic.
-A relative clause of the main subject may stand behind the verb phrase: its arc crosses the root's.
+number and show its case, adjectives agree in gender, verbs in number with the subject, from which
+a relative clause may separate them. Verbs and prepositions select the class of the noun that they
+govern, verbs also their preposition. A relative clause of the main subject may stand behind the
+verb phrase: its arc crosses the root's.
+
+Every frequent stem of a part of speech and class has a topic of its own, the rare ones share one.
+Adjectives prefer nouns of their topic, nouns the verbs that they are the subject of, verbs their
+adverbs and the nouns behind them. So the stem of a word and its inflection both show in the words
+around it, mostly in different ones.
 
 ## Analogies and similarities
 
-Both use only words that are seen 20 times in `train.txt` at least. An analogy pairs two stems in
-the same two inflections. The similarity of two content words is 0 if their parts of speech differ,
+Both use only words that are seen {least} times in `train.txt` at least. An analogy pairs two stems
+in the same two inflections, {asked} pairs a relation at most, the most frequent ones. Stems that
+share their topic with others of their class are not asked about: the grammar gives them the same
+distribution, so no text could tell them apart. Nor are pronouns but subjects: the number of an
+object shows nowhere. The similarity of two content words is 0 if their parts of speech differ,
 else 2 + 3 [same family] + 2 [same topic] + 3 (share of equal features; 1 if there are none), where
 the family is the semantic class (of verbs: what they select), the features are gender, number and
-tense.
+tense: the four things by which the grammar chooses the neighbours of a word.
 """
 
 

@@ -79,14 +79,17 @@ class SubwordVectors:
         """The vectors of the vocabulary, and behind them those of other words.
 
         Args:
-            words: words that need a vector; those without n-grams are left out.
+            words: words that need a vector; left out is an unknown one none of whose n-grams
+                has one.
 
         Returns:
             The vectors, and the unknown words among them in their order.
         """
         vectors, known = self.known(), set(self.words)
         unknown = [word for word in dict.fromkeys(words) if word not in known]
-        counts = np.diff(self._ngrams(unknown).starts)
+        lists = self._ngrams(unknown)
+        trained = np.isin(lists.buckets, self.buckets)
+        counts = np.diff(np.append(0, np.cumsum(trained))[lists.starts])
         unknown = [word for word, n in zip(unknown, counts.tolist()) if n]
         more = self._of(unknown, np.full(len(unknown), -1, np.int64))
         return WordVectors(vectors.words + unknown, np.concatenate([vectors.matrix, more])), unknown

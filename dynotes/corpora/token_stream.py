@@ -8,7 +8,7 @@ the seed, the epoch and the number of the block alone.  So the pairs of an epoch
 however many workers share it, wherever a run was interrupted, and however it is cut into chunks;
 a place in the corpus is one whole number, the tokens before it.
 
-Note: Topic: Embeddings / word2vec by Mikolov et al (T54)
+Note: Topic: Embeddings / word2vec by Mikolov et al (T54, T56)
 Paper: Mikolov et al. 2013b, arXiv:1310.4546, eq. 5 (formula="paper"); the formula above is that
     of the code that its authors released.
 Differs: windows reach over the edges of a chunk, as far as the sentence goes: the released code

@@ -23,6 +23,7 @@ class Sentence(NamedTuple):
 
     ``heads`` count words from 1, the root has head 0.  ``token_log_probs[t]`` is
     log P(word t | words before it) in nats, with log P(<eos> | all words) = 0 as the last.
+    ``contexts`` are the topics that the words were drawn by, NO_TOPIC if by none.
     """
 
     words: tuple[str, ...]
@@ -31,6 +32,7 @@ class Sentence(NamedTuple):
     features: tuple[str, ...]
     heads: tuple[int, ...]
     labels: tuple[str, ...]
+    contexts: tuple[int, ...]
     token_log_probs: tuple[float, ...]
 
     @property
@@ -190,5 +192,6 @@ def _sentence(
         tuple(e.features for e in entries),
         tuple(head for head, _ in arcs),
         tuple(label for _, label in arcs),
+        tuple(word.context for _, word, _ in tokens),
         tuple(log_probs),
     )

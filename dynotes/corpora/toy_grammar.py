@@ -13,6 +13,11 @@ class c (gender) and number n of the subject, topics, depth.  Depth counts claus
 The evidential particle governs the tense of every verb and must be echoed at the end; verbs agree
 in number with a subject that a relative clause may separate from them; a late relative clause
 stands behind the verb, which its arc crosses.
+
+Topics go from word to word along the tree: from an adjective to its noun, from a subject to its
+verb and to the verb of a relative clause that it is the subject of, from a verb to its adverb and
+to the adjective or noun of its object and of its prepositional phrase.  So the stem of a word shows
+in its company apart from its inflection: articles agree in number only, adjectives in gender only.
 """
 
 from __future__ import annotations
@@ -95,76 +100,90 @@ class ToyGrammar:
         n = self.sizes.n_evidentials
         for e in range(n):
             opening, closing = (fixed(x, (e,), "verb", "discourse") for x in ("OPEN", "CLOSE"))
-            yield 1 / n, (opening, ("nominal", ("subj", MAIN, e, 0, 0)), closing)
+            subject = ("nominal", ("subj", MAIN, e, 0, 0), 0, NO_TOPIC)
+            yield 1 / n, (opening, subject, closing)
 
-    def _nominal(self, slot: tuple) -> Iterator[Choice]:
-        """slot: (role, kind of clause, evidential, depth, what selects the class)."""
+    def _nominal(self, slot: tuple, selector: int, topic: int) -> Iterator[Choice]:
+        """What a class is selected by and the topic of the governing word.
+
+        slot: (role, kind of clause, evidential, depth, class of the clause's object if GAP).
+        """
         s, role = self.sizes, slot[0]
-        for c, p_class in enumerate(self._classes(slot)):
-            for n, p_number in enumerate((1 - s.p_plural, s.p_plural)):
-                p, cell = p_class * p_number, Cell(("PRON",), NO_TOPIC, (c, n, CASE[role]))
+        for n, p in enumerate((1 - s.p_plural, s.p_plural)):
+            for c, p_class in enumerate(self._classes(role, selector)):
+                cell = Cell(("PRON",), NO_TOPIC, (c, n, CASE[role]))
                 pronoun = Word(cell, NO_TOPIC, "verb", LABEL[role], role)
-                yield p * s.p_pronoun, (pronoun, ("pronoun", slot, c, n))
-                article = fixed("DET", (c, n, CASE[role]), role, "det")
-                yield p * (1 - s.p_pronoun), (article, ("phrase", slot, c, n))
+                verb = self._verb_of(slot, c, n, NO_TOPIC)
+                yield p * p_class * s.p_pronoun, (pronoun, *verb)
+            article = fixed("DET", (n, CASE[role]), role, "det")
+            yield p * (1 - s.p_pronoun), (article, ("phrase", slot, n, selector, topic))
 
-    def _pronoun(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
-        yield 1.0, [("verb", *slot[1:], c, n)] if slot[0] == "subj" else []
-
-    def _phrase(self, slot: tuple, c: int, n: int) -> Iterator[Choice]:
+    def _phrase(self, slot: tuple, n: int, selector: int, topic: int) -> Iterator[Choice]:
+        """What stands behind an article: its next word shows the class."""
         p = self.sizes.p_adjective
-        yield 1 - p, [("noun", slot, c, n, NO_TOPIC)]
-        for a, p_family in enumerate(prefer(self.sizes.n_classes, c, self.sizes.class_bond)):
-            for topic, p_topic in self.lexicon.topics(("A", a)):
-                adjective = Word(Cell(("A", a), topic, (c,)), NO_TOPIC, slot[0], "amod", "")
-                yield p * p_family * p_topic, (adjective, ("noun", slot, c, n, topic))
+        for c, p_class in enumerate(self._classes(slot[0], selector)):
+            for p_noun, symbols in self._noun(slot, c, n, topic):
+                yield (1 - p) * p_class * p_noun, symbols
+            for own, p_topic in self.lexicon.topics(("A",), topic):
+                adjective = Word(Cell(("A",), own, (c,)), topic, slot[0], "amod", "")
+                yield p * p_class * p_topic, (adjective, ("noun", slot, c, n, own))
 
     def _noun(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
         """A noun and what follows it: its relative clause; after a subject, the verb."""
-        role, depth = slot[0], slot[3]
-        noun = Word(Cell(("N", c), NO_TOPIC, (n,)), topic, "verb", LABEL[role], role)
-        nested = role != "obl" and depth < self.sizes.max_depth
-        yield 1.0, (noun, ("after", slot, c, n, nested))
+        role = slot[0]
+        for own, p in self.lexicon.topics(("N", c), topic):
+            noun = Word(Cell(("N", c), own, (n,)), topic, "verb", LABEL[role], role)
+            yield p, (noun, ("after", slot, c, n, own))
 
-    def _after(self, slot: tuple, c: int, n: int, nested: bool) -> Iterator[Choice]:
+    def _after(self, slot: tuple, c: int, n: int, topic: int) -> Iterator[Choice]:
         role, kind, e, depth, _ = slot
+        nested = role != "obl" and depth < self.sizes.max_depth
         p = self.sizes.p_relative if nested else 0.0
-        relative = Clause(("relative", "REL", e, depth + 1, c, n), role, "acl:relcl")
-        verb = [("verb", *slot[1:], c, n)] if role == "subj" else []
-        late = [("late", e, c, n)] if role == "subj" and kind == MAIN and nested else []
+        relative = Clause(("relative", "REL", e, depth + 1, c, n, topic), role, "acl:relcl")
+        verb = self._verb_of(slot, c, n, topic)
+        late = [("late", e, c, n, topic)] if role == "subj" and kind == MAIN and nested else []
         yield p, [relative, *verb]
         yield 1 - p, [*verb, *late]
 
-    def _relative(self, marker: str, e: int, depth: int, c: int, n: int) -> Iterator[Choice]:
+    def _verb_of(self, slot: tuple, c: int, n: int, topic: int) -> list[Symbol]:
+        """The verb of a subject; nothing for other nominals."""
+        return [("verb", *slot[1:], c, n, topic)] if slot[0] == "subj" else []
+
+    def _relative(
+        self, marker: str, e: int, depth: int, c: int, n: int, topic: int
+    ) -> Iterator[Choice]:
         as_subject, as_object = (
             fixed(marker, (n, k), "verb", label) for k, label in enumerate(("nsubj", "obj"))
         )
         p = self.sizes.p_gap_object
-        yield 1 - p, (as_subject, ("verb", EMBEDDED, e, depth, 0, c, n))
-        yield p, (as_object, ("nominal", ("subj", GAP, e, depth, c)))
+        yield 1 - p, (as_subject, ("verb", EMBEDDED, e, depth, 0, c, n, topic))
+        yield p, (as_object, ("nominal", ("subj", GAP, e, depth, c), 0, NO_TOPIC))
 
-    def _late(self, e: int, c: int, n: int) -> Iterator[Choice]:
+    def _late(self, e: int, c: int, n: int, topic: int) -> Iterator[Choice]:
         p = self.sizes.p_late
-        yield p, [Clause(("relative", "LATE", e, 1, c, n), "subj", "acl:relcl")]
+        yield p, [Clause(("relative", "LATE", e, 1, c, n, topic), "subj", "acl:relcl")]
         yield 1 - p, []
 
-    def _verb(self, kind: str, e: int, depth: int, gap: int, c: int, n: int) -> Iterator[Choice]:
+    def _verb(
+        self, kind: str, e: int, depth: int, gap: int, c: int, n: int, topic: int
+    ) -> Iterator[Choice]:
         """Verb and all behind it; gap: class of the object that the clause hangs on, if GAP."""
         families = self._gap_families(c, gap) if kind == GAP else self._families(c, depth)
         for tense, p_tense in enumerate((1 - self.sizes.p_past[e], self.sizes.p_past[e])):
             for family, p_family in families:
-                rest: list[Symbol] = [("adjunct",)]
-                if family[0] == "VT" and kind != GAP:
-                    rest.append(("nominal", ("obj", kind, e, depth, family[1])))
-                if family[0] == "VS":
-                    rest.append(Clause(("content", e, depth + 1), "verb", "ccomp"))
-                for topic, p_topic in self.lexicon.topics(family):
-                    verb = Word(Cell(family, topic, (tense, n)), NO_TOPIC, "", "", "verb")
-                    yield p_tense * p_family * p_topic, (verb, ("adverb", tense, topic), *rest)
+                for own, p_topic in self.lexicon.topics(family, topic):
+                    verb = Word(Cell(family, own, (tense, n)), topic, "", "", "verb")
+                    rest: list[Symbol] = [("adverb", tense, own), ("adjunct", family[1], own)]
+                    if family[0] == "VT" and kind != GAP:
+                        slot = ("obj", EMBEDDED, e, depth, 0)
+                        rest.append(("nominal", slot, family[1], own))
+                    if family[0] == "VS":
+                        rest.append(Clause(("content", e, depth + 1), "verb", "ccomp"))
+                    yield p_tense * p_family * p_topic, (verb, *rest)
 
     def _content(self, e: int, depth: int) -> Iterator[Choice]:
         that = fixed("THAT", (), "verb", "mark")
-        yield 1.0, (that, ("nominal", ("subj", EMBEDDED, e, depth, 0)))
+        yield 1.0, (that, ("nominal", ("subj", EMBEDDED, e, depth, 0), 0, NO_TOPIC))
 
     def _adverb(self, tense: int, topic: int) -> Iterator[Choice]:
         p, p_time = self.sizes.p_adverb, self.sizes.p_time
@@ -173,32 +192,31 @@ class ToyGrammar:
         yield p * (1 - p_time), [Word(manner, topic, "verb", "advmod", "")]
         yield 1 - p, []
 
-    def _adjunct(self) -> Iterator[Choice]:
-        p, n = self.sizes.p_adjunct, self.sizes.n_prepositions
-        for i in range(n):
+    def _adjunct(self, selector: int, topic: int) -> Iterator[Choice]:
+        p = self.sizes.p_adjunct
+        liked = prefer(self.sizes.n_prepositions, selector, self.sizes.class_bond)
+        for i, p_preposition in enumerate(liked):
             preposition = fixed("ADP", (i,), "obl", "case")
-            yield p / n, (preposition, ("nominal", ("obl", EMBEDDED, 0, 0, i)))
+            phrase = ("nominal", ("obl", EMBEDDED, 0, 0, 0), i, topic)
+            yield p * p_preposition, (preposition, phrase)
         yield 1 - p, []
 
-    def _classes(self, slot: tuple) -> list[float]:
-        """P(class | slot): a subject is mostly a person; verbs and prepositions select."""
+    def _classes(self, role: str, selector: int) -> list[float]:
+        """P(class): a subject is mostly a person; verbs and prepositions select."""
         n = self.sizes.n_classes
-        if slot[0] == "subj":
+        if role == "subj":
             return normalised([1 / (c + 1) for c in range(n)])
-        return prefer(n, slot[-1], self.sizes.class_bond)
+        return prefer(n, selector, self.sizes.class_bond)
 
     def _families(self, c: int, depth: int) -> list[tuple[tuple[str, int], float]]:
         """(verb family, probability) for a subject of class c."""
         s = self.sizes
         saying = s.p_saying if c < 2 and depth < s.max_depth else 0.0
-        p_transitive = (1 - saying) * s.p_transitive
-        p_intransitive = (1 - saying) * (1 - s.p_transitive)
         transitive = prefer(s.n_classes, c + 1, s.subject_bond)
-        intransitive = prefer(s.n_classes, c, s.subject_bond)
         return [
             (("VS", 0), saying),
-            *((("VT", j), p_transitive * p) for j, p in enumerate(transitive)),
-            *((("VI", j), p_intransitive * p) for j, p in enumerate(intransitive)),
+            (("VI", 0), (1 - saying) * (1 - s.p_transitive)),
+            *((("VT", j), (1 - saying) * s.p_transitive * p) for j, p in enumerate(transitive)),
         ]
 
     def _gap_families(self, c: int, c_object: int) -> list[tuple[tuple[str, int], float]]:

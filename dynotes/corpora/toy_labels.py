@@ -1,9 +1,10 @@
 """The toy texts as labelled texts: what is the subject of the main clause, by gender and number?
 
-    __label__fem-plur he lar nufukar ruzebin dat lor sikokor kosolin lerm riloker ze
+    __label__masc-plur ha ler zivuvilo sigazor kisonan lerm nivuger virm le nufuko vitabas za
 
 A sentence may hold the subjects and objects of many clauses.  A bag of its words cannot tell them
-apart; the article behind the opening particle can, so a classifier that sees bigrams finds all.
+apart; the first words behind the opening particle can, so a classifier that sees trigrams finds
+nearly all.
 
 Note: Topic: Embeddings / word2vec by Mikolov et al (T58)
 Paper: none; labels of the trees of the toy language

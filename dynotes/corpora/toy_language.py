@@ -44,6 +44,7 @@ class ToyLanguage:
         self.lexicon = Lexicon(self.sizes, seed)
         self.grammar = ToyGrammar(self.sizes, self.lexicon)
         self._predictions = Predictions(self.grammar)
+        self._expectations: dict[str, float] = {}
 
     @property
     def vocabulary(self) -> list[str]:
@@ -89,11 +90,11 @@ class ToyLanguage:
             p = self.lexicon.emission(word.cell, word.context).probabilities.values()
             return -math.fsum(x * math.log(x) for x in p)
 
-        return self._expected(lambda _, rule: -math.log(rule.probability), of_word)
+        return self._expected("entropy", lambda _, rule: -math.log(rule.probability), of_word)
 
     def expected_length(self) -> float:
         """E[number of words of a sentence], <eos> not counted, in closed form."""
-        return self._expected(lambda *_: 0.0, lambda _: 1.0)
+        return self._expected("length", lambda *_: 0.0, lambda _: 1.0)
 
     def expected_perplexity(self) -> float:
         """exp(H / E[length + 1]): the lowest perplexity reachable on a long text."""
@@ -102,13 +103,15 @@ class ToyLanguage:
     def nonprojective_share(self) -> float:
         """P(a sentence has crossing arcs), in closed form: it has a late relative clause."""
         return self._expected(
-            lambda symbol, rule: float(symbol[0] == "late" and bool(rule.symbols)), lambda _: 0.0
+            "crossing",
+            lambda symbol, rule: float(symbol[0] == "late" and bool(rule.symbols)),
+            lambda _: 0.0,
         )
 
     def _expected(
-        self, of_rule: Callable[[tuple, Rule], float], of_word: Callable[[Word], float]
+        self, name: str, of_rule: Callable[[tuple, Rule], float], of_word: Callable[[Word], float]
     ) -> float:
-        """E[sum of of_rule over the rules used and of of_word over the words]."""
+        """E[sum of of_rule over the rules used and of of_word over the words]; once a name."""
         known: dict[tuple, float] = {}
 
         def value(symbol: Symbol) -> float:
@@ -124,4 +127,6 @@ class ToyLanguage:
                 )
             return known[key]
 
-        return value(self.grammar.START)
+        if name not in self._expectations:
+            self._expectations[name] = value(self.grammar.START)
+        return self._expectations[name]

@@ -1,14 +1,19 @@
 """The words of the toy language: families of stems, regular endings, Zipfian weights.
 
-A family is a list of stems that the grammar treats alike, e.g. the verbs that like an animal as
+A family is a list of stems that fill the same places, e.g. the verbs that like an animal as
 object.  Its frequencies fall as those of large corpora do, with two exponents: the stem of rank r
 (from 1) has weight z_r ~ r^-zipf in the core, r <= n_core, and ~ r^-zipf_tail behind it.  Topics
-tie a word to the one before, which hands on its ``right`` topic t:
+tie a word to one before it, an adjective, noun or verb that hands on its own topic t:
 
-    P(r | t) = z_r (1 - bond + bond [left_r = t] / sum_{s: left_s = t} z_s)
+    topic_r  = min(r, n_core + 1)
+    P(r | t) = z_r (1 - bond + bond [topic_r = t] / sum_{s: topic_s = t} z_s)
 
-which sums to 1, and is z_r again on average over topics as frequent as sum_{left_s = t} z_s.
-A cell is all that a word shows besides its stem: family, right topic, inflection.  No two cells
+which sums to 1, and is z_r again on average over topics as frequent as sum_{topic_s = t} z_s.
+So every stem of the core has a topic of its own, in all its inflections: the company that it keeps
+tells it from the rest of its family.  The stems of the tail share one more topic, and nothing but
+their weights tells them apart.
+
+A cell is what the grammar knows of a word: family, topic handed on, inflection.  No two cells
 share a form, so a text determines its cells.
 """
 
@@ -38,12 +43,11 @@ class ToySizes:
     """Numbers of stems, and probabilities of choices; a choice of probability 0 does not exist."""
 
     n_classes: int = 4  # semantic classes = genders; the first two share their stems
-    n_topics: int = 8
-    n_core: int = 8  # stems of a family before the tail
+    n_core: int = 8  # stems of a family before the tail, each with a topic of its own
     n_nouns: int = 80  # stems a class
-    n_adjectives: int = 20  # stems a class
+    n_adjectives: int = 80
     n_transitive: int = 32  # stems a class
-    n_intransitive: int = 20  # stems a class
+    n_intransitive: int = 80
     n_saying: int = 16
     n_time: int = 20  # adverbs a tense
     n_manner: int = 40
@@ -51,9 +55,9 @@ class ToySizes:
     n_evidentials: int = 2
     max_depth: int = 2  # of clauses in clauses
     zipf: float = 1.2  # exponent of the n_core most frequent stems of a family
-    zipf_tail: float = 4.0  # exponent of the others
-    bond: float = 0.6  # of topics
-    class_bond: float = 0.7  # P(the favourite class | verb, adposition; adjective | noun)
+    zipf_tail: float = 5.0  # exponent of the others
+    bond: float = 0.5  # of topics
+    class_bond: float = 0.7  # P(the favourite class | verb, adposition; adposition | verb)
     subject_bond: float = 0.5  # P(the favourite verb family | class of the subject)
     p_past: tuple[float, ...] = (0.97, 0.03)  # by evidential
     p_plural: float = 0.35
@@ -105,7 +109,7 @@ class Entry(NamedTuple):
 
 
 class Family(NamedTuple):
-    """Stems by falling weight; ``left`` and ``right`` are their topics."""
+    """Stems by falling weight; the topics that they are drawn by (left) and hand on (right)."""
 
     weights: tuple[float, ...]
     left: tuple[int, ...]
@@ -146,6 +150,7 @@ class Lexicon:
         self._cells: dict[Cell, list[tuple[int, str]]] = {}
         self._emissions: dict[tuple[Cell, int], Emission] = {}
         self._weights: dict[tuple[tuple, int], list[float]] = {}
+        self._topics: dict[tuple[tuple, int], list[tuple[int, float]]] = {}
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._stems: set[str] = set()
         self._add_function_words()
@@ -169,11 +174,14 @@ class Lexicon:
 
     def topics(self, family: tuple, context: int = NO_TOPIC) -> list[tuple[int, float]]:
         """(right topic, its probability in this context)."""
-        right, weights = self.families[family].right, self.weights(family, context)
-        return [
-            (topic, math.fsum(w for w, own in zip(weights, right) if own == topic))
-            for topic in sorted(set(right))
-        ]
+        key = (family, context)
+        if key not in self._topics:
+            right, weights = self.families[family].right, self.weights(family, context)
+            self._topics[key] = [
+                (topic, math.fsum(w for w, own in zip(weights, right) if own == topic))
+                for topic in sorted(set(right))
+            ]
+        return self._topics[key]
 
     def emission(self, cell: Cell, context: int = NO_TOPIC) -> Emission:
         """P(form | cell, context)."""
@@ -190,11 +198,11 @@ class Lexicon:
     def _add_family(
         self, family: tuple, count: int, *, left: bool = False, right: bool = False
     ) -> None:
-        ranks, n = range(count), self.sizes.n_topics
+        ranks, n = range(count), self.sizes.n_core
         self.families[family] = Family(
             tuple(normalised([self._zipf(r + 1) for r in ranks])),
-            tuple(r % n if left else NO_TOPIC for r in ranks),
-            tuple(r % n if right else NO_TOPIC for r in ranks),
+            tuple(min(r, n) if left else NO_TOPIC for r in ranks),
+            tuple(min(r, n) if right else NO_TOPIC for r in ranks),
         )
 
     def _zipf(self, rank: int) -> float:
@@ -238,10 +246,12 @@ class Lexicon:
             agree = {"Gender": GENDERS[c], "Number": NUMBERS[n]}
             end = GENDER_ENDINGS[c] + NUMBER_ENDINGS[n]
             for k in range(3):
-                form = end + CASE_ENDINGS[k]
                 agree["Case"] = CASES[k]
-                add("DET", "l" + form, "DET", (c, n, k), "lo", PronType="Art", **agree)
-                add("PRON", "y" + form, "PRON", (c, n, k), "yo", PronType="Prs", **agree)
+                form = "y" + end + CASE_ENDINGS[k]
+                add("PRON", form, "PRON", (c, n, k), "yo", PronType="Prs", **agree)
+        for n, k in product((0, 1), range(3)):
+            agree = {"Case": CASES[k], "Number": NUMBERS[n], "PronType": "Art"}
+            add("DET", "le" + NUMBER_ENDINGS[n] + CASE_ENDINGS[k], "DET", (n, k), "le", **agree)
         for n, k in product((0, 1), (0, 1)):
             agree = {"Case": CASES[k], "Number": NUMBERS[n], "PronType": "Rel"}
             for name, letters in (("REL", "ki"), ("LATE", "vi")):
@@ -251,7 +261,7 @@ class Lexicon:
     def _add_nouns(self) -> None:
         people = [self._new_stem() for _ in range(self.sizes.n_nouns)]
         for c in range(self.sizes.n_classes):
-            self._add_family(("N", c), self.sizes.n_nouns, left=True)
+            self._add_family(("N", c), self.sizes.n_nouns, left=True, right=True)
             stems = people if c < 2 else [self._new_stem() for _ in people]
             for (rank, stem), n in product(enumerate(stems), (0, 1)):
                 lemma = stem + GENDER_ENDINGS[c]
@@ -260,21 +270,19 @@ class Lexicon:
 
     def _add_adjectives(self) -> None:
         n_classes, count = self.sizes.n_classes, self.sizes.n_adjectives
-        for a in range(n_classes):
-            self._add_family(("A", a), count, right=True)
-            for rank in range(count):
-                stem = self._new_stem() + "il"
-                for c in range(n_classes):
-                    word = (stem + GENDER_ENDINGS[c], stem + GENDER_ENDINGS[0], "ADJ")
-                    self._add(("A", a), rank, (c,), word, Gender=GENDERS[c])
+        self._add_family(("A",), count, left=True, right=True)
+        for rank in range(count):
+            stem = self._new_stem() + "il"
+            for c in range(n_classes):
+                word = (stem + GENDER_ENDINGS[c], stem + GENDER_ENDINGS[0], "ADJ")
+                self._add(("A",), rank, (c,), word, Gender=GENDERS[c])
 
     def _add_verbs(self) -> None:
         s = self.sizes
         counts = {("VT", j): s.n_transitive for j in range(s.n_classes)}
-        counts.update({("VI", j): s.n_intransitive for j in range(s.n_classes)})
-        counts["VS", 0] = s.n_saying
+        counts.update({("VI", 0): s.n_intransitive, ("VS", 0): s.n_saying})
         for family, count in counts.items():
-            self._add_family(family, count, right=True)
+            self._add_family(family, count, left=True, right=True)
             for rank in range(count):
                 stem = self._new_stem()
                 for t, n in product((0, 1), (0, 1)):

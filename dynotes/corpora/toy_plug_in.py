@@ -51,14 +51,14 @@ class PlugIn:
 
     def log_prob(self, words: Sequence[str]) -> float:
         """log of the estimated P(words, <eos>) in nats; words of the language."""
-        log_prob, topic = self._language.log_prob(words), NO_TOPIC
-        for word in words:
-            log_prob += self._correction(self._language.lexicon.entries[word], topic)
-            topic = self._language.lexicon.entries[word].cell.topic
-        return log_prob
+        sentence = self._language.parse(words)
+        if sentence is None:
+            raise ValueError(f"words: expected a sentence of the language, found {words!r}")
+        entries = (self._language.lexicon.entries[word] for word in words)
+        return sentence.log_prob + math.fsum(map(self._correction, entries, sentence.contexts))
 
     def _correction(self, entry: Entry, topic: int) -> float:
-        """log (estimated / true probability) of a word behind one that hands on ``topic``."""
+        """log (estimated / true probability) of a word that is drawn by ``topic``."""
         lexicon, cell = self._language.lexicon, entry.cell
         left = lexicon.families[cell.family].left
         if len(left) == 1:

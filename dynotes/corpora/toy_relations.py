@@ -1,13 +1,18 @@
 """Word relations of the toy language that are known from its making: analogies, similarities.
 
-An analogy a : b :: c : d pairs two stems in the same two inflections.  The similarity of two
+An analogy a : b :: c : d pairs two stems in the same two inflections.  It is asked only if the
+grammar gives none of its words the distribution of another one: each is alone in its cell (of
+content words that is the core of a family, see ``toy_lexicon``), and its inflection shows in other
+words (so no objects among the pronouns: nothing agrees with their number).  The similarity of two
 different content words is
 
     0                                                     if their parts of speech differ, else
     2 + 3 [same family] + 2 [same topic] + 3 (share of equal features)
 
 where the family is the semantic class (of a verb: what it selects), the topic is the one that ties
-the word to its neighbours, and features are gender, number and tense (1 if there are none).
+the word to its neighbours, and features are gender, number and tense (1 if there are none).  These
+are the four things by which the grammar chooses the company of a word: its place, the classes that
+it selects or that select it, the stems drawn by its topic, and the forms that agree with it.
 """
 
 from __future__ import annotations
@@ -22,13 +27,17 @@ PAIRS_A_SECTION = 14
 PAIRS_A_SCORE = 30
 CONTENT = ("NOUN", "ADJ", "VERB", "ADV")
 
-PERSONAL = "PronType=Prs|Number="
+SUBJECT = "Case=Nom|Number="
 
 # section: (tag, features of the first word, features of the second one)
 SECTIONS: Mapping[str, tuple[str, str, str]] = {
     "noun-singular-plural": ("NOUN", "Number=Sing", "Number=Plur"),
     "noun-masculine-feminine": ("NOUN", "Gender=Masc", "Gender=Fem"),
-    "pronoun-singular-plural": ("PRON", PERSONAL + "Sing", PERSONAL + "Plur"),
+    "pronoun-singular-plural": (
+        "PRON",
+        SUBJECT + "Sing|PronType=Prs",
+        SUBJECT + "Plur|PronType=Prs",
+    ),
     "adjective-masculine-feminine": ("ADJ", "Gender=Masc", "Gender=Fem"),
     "adjective-masculine-neuter": ("ADJ", "Gender=Masc", "Gender=Neut"),
     "verb-present-past": ("VERB", "Tense=Pres", "Tense=Past"),
@@ -47,7 +56,11 @@ def analogies(
     """
     found = {}
     for section, (tag, first, second) in SECTIONS.items():
-        pairs = inflected_pairs(lexicon, tag, first, second)
+        pairs = [
+            pair
+            for pair in inflected_pairs(lexicon, tag, first, second)
+            if all(_alone(lexicon, word) for word in pair)
+        ]
         rarer = {pair: min(counts.get(word, 0) for word in pair) for pair in pairs}
         best = sorted((p for p in pairs if rarer[p] >= MIN_COUNT), key=lambda p: (-rarer[p], p))
         found[section] = [a + b for a, b in permutations(best[:PAIRS_A_SECTION], 2)]
@@ -66,6 +79,11 @@ def inflected_pairs(lexicon: Lexicon, tag: str, first: str, second: str) -> list
         if old <= feats and mate:
             pairs.append((entry.form, mate))
     return pairs
+
+
+def _alone(lexicon: Lexicon, word: str) -> bool:
+    """No other word has its family, topic and inflection."""
+    return lexicon.emission(lexicon.entries[word].cell).forms == (word,)
 
 
 def _stem(entry: Entry) -> str:

@@ -35,7 +35,8 @@ class LinearComposition(Builder):
     """f(x, y) = W [x; y], with a matrix for each type of phrase; it begins as x + y.
 
     Args:
-        pc: collection that will own W, as sub-collection "linear-composition".
+        pc: collection that will own the matrices, as sub-collection "linear-composition"; that of
+            type t is in ``collections[t]``.
         n_embed: D.
         types: how many types of phrases there are.
     """
@@ -49,7 +50,8 @@ class LinearComposition(Builder):
         self.n_embed = n_embed
         start = dy.NumpyInitializer(np.tile(np.eye(n_embed), 2))
         shape = (n_embed, 2 * n_embed)
-        self.W = [self._pc.add_parameters(shape, init=start, name=f"W{t}") for t in range(types)]
+        self.collections = [self._pc.add_subcollection(f"type{t}") for t in range(types)]
+        self.W = [pc.add_parameters(shape, init=start, name="W") for pc in self.collections]
 
     def __call__(self, x: dy.Expression, y: dy.Expression, *, kind: int = 0) -> dy.Expression:
         """W [x; y], (D,)xB.

@@ -76,7 +76,11 @@ class CWindow(Encoder):
         return examples.rows.shape[1]
 
     def masses(self, examples: Windows, losses: np.ndarray) -> list[Masses]:
-        """A word takes part in all losses of a window, once for each slot in which it stands."""
-        each = np.broadcast_to(losses, examples.rows.shape).ravel()
+        """A word takes part in all losses of a window, with each slot in which it stands.
+
+        Every loss counts 2c times: all slots move in a step, and (sum_s x_s)^2 <= 2c sum_s x_s^2
+        bounds the curvature along each of them when they do.
+        """
+        each = np.broadcast_to(2 * self.window * losses, examples.rows.shape).ravel()
         held = np.bincount(examples.rows.ravel(), weights=each, minlength=len(examples.words))
         return [[(examples.words, held)]]

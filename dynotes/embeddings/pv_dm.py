@@ -18,7 +18,8 @@ Note: Topic: Embeddings / Paragraph Vector by Le & Mikolov (T60)
 Paper: Le & Mikolov 2014, arXiv:1405.4053, section 2.2, eq. 1
 Renamed: the paper's matrices D and W are the tables "D" and "V"; a paragraph is a document.
 Differs: the words of the window may also lie on both sides, as in CBOW and in gensim: which words
-    fill the slots is up to the caller (`dynotes.embeddings.paragraphs`).
+    fill the slots is up to the caller (`dynotes.embeddings.paragraphs`).  The gradient of a mean is
+    the exact one unless ``divided`` is False; gensim's is never divided.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class PvDm(Encoder):
         n_embed: D.
         slots: k, words of a window.
         mode: "concat", "mean" or "sum".
+        divided: the gradient of a mean; False: each of its vectors gets that of h undivided.
 
     ``size`` is that of a hidden vector.
     """
@@ -62,16 +64,17 @@ class PvDm(Encoder):
         n_embed: int,
         slots: int,
         mode: str = "concat",
+        divided: bool = True,
     ) -> None:
         check_dims("words", (n_words, n_embed))
         check_dims("documents", (n_documents, n_embed))
         check_size("slots", slots)
         if mode not in MODES:
             raise ValueError(f"mode: expected one of {', '.join(MODES)}, found {mode!r}")
-        super().__init__(
-            pc, n_words=n_words, n_documents=n_documents, n_embed=n_embed, slots=slots, mode=mode
-        )
+        sizes = {"n_words": n_words, "n_documents": n_documents, "n_embed": n_embed}
+        super().__init__(pc, **sizes, slots=slots, mode=mode, divided=divided)
         self.n_words, self.n_embed, self.slots, self.mode = n_words, n_embed, slots, mode
+        self.divided = divided or mode != "mean"
         self.size = n_embed * (1 + slots if mode == "concat" else 1)
         self.inputs = input_table(self._pc, n_words + (mode == "concat"), n_embed)
         self.documents = document_table(self._pc, n_documents, n_embed)
@@ -94,18 +97,19 @@ class PvDm(Encoder):
         texts = documents or self.documents
         self._check(examples, texts)
         shares = self._shares(examples)
+        weights = shares if self.divided else np.ones(len(shares))
         words = None if factors is None else factors[0]
         D = columns(texts, examples.documents, None if factors is None else factors[1])
-        H = D * _placed(examples, shares)
+        H = D * _placed(examples, weights)
         if self.mode == "concat":
             return self._concatenated(H, examples, words, held=documents is not None)
-        if not len(examples.words):
-            return H
-        X = columns(self.inputs, examples.words, words)
-        shape = len(examples.words), len(examples.rows)
-        cells, values = examples.word_cells(shares)
-        A = dy.sparse_inputTensor([cells], values, (shape[0] * shape[1],))
-        return H + (X if documents is None else dy.nobackprop(X)) * dy.reshape(A, shape)
+        if len(examples.words):
+            X = columns(self.inputs, examples.words, words)
+            shape = len(examples.words), len(examples.rows)
+            cells, values = examples.word_cells(weights)
+            A = dy.sparse_inputTensor([cells], values, (shape[0] * shape[1],))
+            H = H + (X if documents is None else dy.nobackprop(X)) * dy.reshape(A, shape)
+        return H if self.divided else _scaled(H, shares)
 
     def n_hidden(self, examples: Windows) -> int:
         """P."""
@@ -113,7 +117,7 @@ class PvDm(Encoder):
 
     def masses(self, examples: Windows, losses: np.ndarray) -> list[Masses]:
         """Words and documents take part in the losses of their positions with their shares."""
-        weights = losses * self._shares(examples)
+        weights = losses * (self._shares(examples) if self.divided else 1.0)
         words: Masses = [(examples.words, examples.word_sums(weights))]
         if self.mode == "concat":
             padding = (self.slots - examples.fillings) @ weights
@@ -153,3 +157,11 @@ def _placed(windows: Windows, shares: np.ndarray) -> dy.Expression:
     cells = np.arange(size[1]) * size[0] + windows.rows
     flat = dy.sparse_inputTensor([cells], shares.astype(np.float32), (size[0] * size[1],))
     return dy.reshape(flat, size)
+
+
+def _scaled(S: dy.Expression, shares: np.ndarray) -> dy.Expression:
+    """The columns of S times their shares, (D, P), with the gradient of S itself."""
+    (size, count), _ = S.dim()
+    held = dy.nobackprop(S)
+    row = dy.inputTensorTranspose(shares.tolist(), dim=(1, count))
+    return S - held + dy.cmult(held, dy.ones((size, 1)) * row)

@@ -60,7 +60,8 @@ class TensorIndexing(Builder):
     """Composes two vectors by D bilinear forms of low rank and two matrices.
 
     Args:
-        pc: collection that will own the parameters, as sub-collection "tensor-indexing".
+        pc: collection that will own the parameters, as sub-collection "tensor-indexing"; those of
+            type t are in ``collections[t]``, so that a type can have a trainer of its own.
         n_embed: D.
         rank: r; None for forms W_i of full rank, in D^3 parameters.
         diag: a_i, one of DIAGONALS.
@@ -87,18 +88,19 @@ class TensorIndexing(Builder):
             raise ValueError(f"diag: expected one of {', '.join(DIAGONALS)}, found {diag!r}")
         super().__init__(pc, n_embed=n_embed, rank=rank, diag=diag, types=types)
         self.n_embed, self.rank, self.diag = n_embed, rank, diag
-        self.types = [self._new_type(str(t)) for t in range(types)]
+        self.collections = [self._pc.add_subcollection(f"type{t}") for t in range(types)]
+        self.types = [self._new_type(pc) for pc in self.collections]
 
-    def _new_type(self, t: str) -> _Type:
-        D, r, add = self.n_embed, self.rank, self._pc.add_parameters
+    def _new_type(self, pc: dy.ParameterCollection) -> _Type:
+        D, r, add = self.n_embed, self.rank, pc.add_parameters
         eye, zero = dy.IdentityInitializer(), dy.ConstInitializer(0.0)
-        M, N = (add((D, D), init=eye, name=name + t) for name in "MN")
-        W = add((D * D, D), init=zero, name="W" + t) if r is None else None
+        M, N = (add((D, D), init=eye, name=name) for name in "MN")
+        W = add((D * D, D), init=zero, name="W") if r is None else None
         # V is 0 and U is not: the form begins as 0 and has a gradient
         small = dy.NormalInitializer(0.0, 1.0 / D)
-        U = None if r is None else add((r * D, D), init=small, name="U" + t)
-        V = None if r is None else add((r * D, D), init=zero, name="V" + t)
-        A = add((D, D), init=zero, name="A" + t) if self.diag == "learned" else None
+        U = None if r is None else add((r * D, D), init=small, name="U")
+        V = None if r is None else add((r * D, D), init=zero, name="V")
+        A = add((D, D), init=zero, name="A") if self.diag == "learned" else None
         return _Type(M, N, W, U, V, A)
 
     def __call__(self, x: dy.Expression, y: dy.Expression, *, kind: int = 0) -> dy.Expression:

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 SIZES = ("200x20x20", "650x20x35")
 CORPORA = ("ptb_lm", "wikitext2")
@@ -63,12 +63,7 @@ class SizeType(click.ParamType):
     metavar="|".join(CORPORA),
     help="A real text instead.  [default: invented; ptb_lm for --hogwild]",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--rounds",
     type=click.IntRange(0),

@@ -18,7 +18,7 @@ from typing import Any
 import click
 from lm import SizeType, machine, say
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 PARTS = ("layer", "lm")
 CORPORA = ("wikitext2", "ptb_lm", "zipf")
@@ -89,12 +89,7 @@ class CutoffsType(click.ParamType):
     metavar="N",
     help="Vocabulary of zipf.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--rounds",
     type=click.IntRange(1),

@@ -21,7 +21,7 @@ from lm import SizeType, machine, say
 from softmax import CORPORA, CutoffsType
 
 from dynotes import runtime
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 CHOICES = ("300,3000", "1000,8000", "2000,10000", "4000", "4000,16000", "1000,4000,12000", "10000")
 
@@ -60,12 +60,7 @@ CHOICES = ("300,3000", "1000,8000", "2000,10000", "4000", "4000,16000", "1000,40
     metavar="N",
     help="Vocabulary of zipf.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--windows",
     type=click.IntRange(1),

@@ -19,7 +19,7 @@ from typing import Any, Optional
 
 import click
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, FILE, clear_errors, print_result
 
 MODELS = ("skipgram", "cbow", "subword")
 LARGE = "large"
@@ -46,12 +46,7 @@ OURS, PEER = "dynotes", "gensim"
 @click.option(
     "--train", type=FILE, metavar="FILE", help="A text instead, a sentence a line, or .gz."
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--model",
     type=click.Choice(MODELS),
@@ -141,7 +136,7 @@ def task_of(text: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tests(options: Mapping[str, Any]) -> Any:
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import published_tests, toy_tests
+    from dynotes.training.word2vec.scoring import published_tests, toy_tests
 
     if options["corpus"] == "toy":
         return toy_tests()
@@ -155,7 +150,7 @@ def measure(
     from rounds import Side, run_side, speed
 
     from dynotes.corpora.word_vectors import read_vectors
-    from dynotes.training.word2vec.tools import evaluate_vectors
+    from dynotes.training.word2vec.scoring import evaluate_vectors
 
     found: dict[str, list[dict[str, Any]]] = {OURS: [], PEER: []}
     programs = {

@@ -15,18 +15,13 @@ from typing import Any
 
 import click
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 SHARES = (0.2, 1.0)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--words", type=click.IntRange(2), default=30000, show_default=True, metavar="N",
               help="Vocabulary.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True,

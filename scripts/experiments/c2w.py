@@ -21,7 +21,7 @@ from typing import Any, Optional
 import click
 import report
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 TREEBANKS = {  # language: file of a part in the data folder, plain or .gz
     "afrikaans": "ud_afrikaans_afribooms_2.5/af_afribooms-ud-{}.conllu",
@@ -50,12 +50,7 @@ Row = dict[str, Any]
     metavar="|".join(TREEBANKS),
     help="Repeatable.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--epochs",
     type=click.IntRange(1),

@@ -28,7 +28,7 @@ import click
 import numpy as np
 import report
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 from dynotes.corpora import datasets
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
@@ -86,12 +86,7 @@ class Texts(NamedTuple):
     metavar="N",
     help=f"How many of the {FOLDS} folds to score.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 def main(out: Path, sets: Sequence[str], seeds: int, folds: int, data_dir: Path) -> None:
     """Train and score; the last line is JSON."""
     began = time.perf_counter()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import dynet as dy
 import numpy as np
 
 from dynotes.corpora.phrase_text import read_phrase_list
+from dynotes.corpora.phrase_types import read_phrase_types
 from dynotes.corpora.word_vectors import read_vectors
 from dynotes.embeddings.composition_baselines import LinearComposition, additive, multiplicative
 from dynotes.embeddings.tensor_indexing import TensorIndexing
 from dynotes.training.word2vec.command import TOKENS
-from dynotes.training.word2vec.composition import composed, cosines, fit, split
+from dynotes.training.word2vec.composition import Parts, composed, cosines, fit, split
 from dynotes.training.word2vec.sources import find_vectors
 from dynotes.training.word2vec.texts import PHRASES
 from dynotes.training.word2vec.tim import PATIENCE, RATE, phrase_rows
@@ -23,7 +24,12 @@ EPOCHS, HELD_OUT = 40, 0.1
 
 
 def one_seed(
-    run: Path, rank: int, ridge: float, seed: int, diagonals: Sequence[str]
+    run: Path,
+    rank: int,
+    ridge: float,
+    seed: int,
+    diagonals: Sequence[str],
+    tagged: Optional[Path] = None,
 ) -> dict[str, dict[str, float]]:
     """Cosines and errors of the dev and test phrases by composition.
 
@@ -32,11 +38,16 @@ def one_seed(
         rank, ridge: of the fits.
         seed: of the split, the order of the phrases and the start.
         diagonals: of the tensor indexing models to fit.
+        tagged: a tagged text that tells types of phrases; None fits no types.
     """
     vectors = read_vectors(find_vectors(run))
-    rows, _ = phrase_rows(read_phrase_list(run / TOKENS / PHRASES), vectors.words)
-    rows = rows._replace(kinds=np.zeros_like(rows.kinds))
+    phrases = read_phrase_list(run / TOKENS / PHRASES)
+    if tagged is not None:
+        known = read_phrase_types(tagged, lower=True)
+        phrases = [p._replace(kind=known.of(p.first, p.second)) for p in phrases]
+    rows, names = phrase_rows(phrases, vectors.words)
     parts = split(rows, HELD_OUT, np.random.default_rng((seed, 5)))
+    untyped = Parts(*(part._replace(kinds=np.zeros_like(part.kinds)) for part in parts))
     matrix, size = vectors.matrix, vectors.matrix.shape[1]
     mean = matrix[parts.fit.phrase].mean(axis=0)
 
@@ -50,20 +61,28 @@ def one_seed(
             found[f"{name}_error"] = float(((out - z) ** 2).sum(axis=1).mean())
         return found
 
+    def fitted(name: str, types: int) -> Any:
+        dy.reset_random_seed(seed)
+        pc = dy.ParameterCollection()
+        sizes = {"n_embed": size, "types": types}
+        if name == "linear":
+            model: Any = LinearComposition(pc, **sizes)
+        else:
+            model = TensorIndexing(pc, rank=rank, diag=name, **sizes)
+        some = parts if types > 1 else untyped
+        rng = np.random.default_rng((seed, 6))
+        fitting: dict[str, Any] = {"ridge": ridge, "epochs": EPOCHS}
+        fit(model, matrix, some, **fitting, rate=RATE, patience=PATIENCE, rng=rng)
+        return model if types > 1 else (lambda x, y, kind: model(x, y))
+
     result = {
         "additive": measured(additive, False),
         "multiplicative": measured(multiplicative, False),
         "mean phrase": measured(None, False),
     }
     for name in ("linear", *diagonals):
-        dy.reset_random_seed(seed)
-        pc = dy.ParameterCollection()
-        if name == "linear":
-            model: Any = LinearComposition(pc, n_embed=size)
-        else:
-            model = TensorIndexing(pc, n_embed=size, rank=rank, diag=name)
-        rng = np.random.default_rng((seed, 6))
-        options: dict[str, Any] = {"ridge": ridge, "epochs": EPOCHS}
-        fit(model, matrix, parts, **options, rate=RATE, patience=PATIENCE, rng=rng)
-        result[name if name == "linear" else f"TIM, {name}"] = measured(model, True)
+        shown = name if name == "linear" else f"TIM, {name}"
+        result[shown] = measured(fitted(name, 1), True)
+        if tagged is not None and name != "unit":
+            result[f"{shown}, by type"] = measured(fitted(name, len(names)), True)
     return result

@@ -20,9 +20,17 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, dynet_options, print_result, start_engine
+from dynotes.command_line import (
+    DATA_DIR,
+    FILE,
+    clear_errors,
+    dynet_options,
+    print_result,
+    start_engine,
+)
 
 DIAGONALS = ("identity", "learned", "none", "unit")
+TREEBANK = "ud_english_ewt_2.16"
 CORPORA = ("embed_corpus/brown_tokens.txt.gz", "wikitext2/train.txt.gz")
 COLUMNS = ("composition", "test_cosine", "test_error", "dev_cosine", "gain")
 
@@ -35,11 +43,12 @@ COLUMNS = ("composition", "test_cosine", "test_error", "dev_cosine", "gain")
     metavar="FILE",
     help="Another text to train on.  [default: Brown and WikiText-2]",
 )
+@DATA_DIR
 @click.option(
-    "--data-dir",
+    "--tagged",
     type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
+    metavar="FILE",
+    help="CoNLL-U that tells types of phrases.  [default: UD English EWT, unless --text is given]",
 )
 @click.option(
     "--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="D."
@@ -93,13 +102,16 @@ def main(**options: Any) -> None:
     began = time.perf_counter()
     with clear_errors():
         folder = report.claim(options["out"])
-        text = options["text"] or together(folder / "text.txt", options["data_dir"])
+        text, tagged = options["text"], options["tagged"]
+        if text is None:
+            text = together(folder / "text.txt", options["data_dir"])
+            tagged = tagged or treebank(options["data_dir"])
         settings = {"train": text, "model": "tim", "lower": True, "fit_epochs": 1}
         names = ("dim", "rank", "epochs", "threshold", "min_count")
         settings |= {name: options[name] for name in names}
         summary = trainings.summary_of(folder / "run", "word2vec.py", trainings.options(settings))
         start_engine(options, 1)
-        rows = compared(folder / "run", options)
+        rows = compared(folder / "run", tagged, options)
         result = {
             "task": "phrase-composition",
             "phrases": sum(summary["composition"]["phrases"].values()),
@@ -131,7 +143,14 @@ def together(path: Path, data_dir: Path | None) -> Path:
     return path
 
 
-def compared(run: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
+def treebank(data_dir: Path | None) -> Path:
+    """The training part of UD English EWT."""
+    import pos_data
+
+    return pos_data.treebank(pos_data.real_data(data_dir), TREEBANK)["train"]
+
+
+def compared(run: Path, tagged: Path | None, options: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for each composition, its numbers as means over the seeds."""
     from composition_seed import one_seed
 
@@ -139,7 +158,8 @@ def compared(run: Path, options: dict[str, Any]) -> list[dict[str, Any]]:
     with report.bar(options["seeds"], "seeds") as bar:
         found = []
         for seed in seeds:
-            found.append(one_seed(run, options["rank"], options["ridge"], seed, DIAGONALS))
+            sizes = (options["rank"], options["ridge"])
+            found.append(one_seed(run, *sizes, seed, DIAGONALS, tagged))
             bar.update(1)
     rows = []
     for name in found[0]:

@@ -19,7 +19,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 
 MODELS = ("skipgram", "structured-skipgram", "cwindow", "cbow")
 BASE = "skipgram"
@@ -57,12 +57,7 @@ COLUMNS = (
     metavar="NAME",
     help="Folder of CoNLL-U files in the data folder.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="Size of a word vector.")  # fmt: skip
 @click.option("--window", type=click.IntRange(1), default=2, show_default=True, metavar="N",
@@ -77,6 +72,15 @@ COLUMNS = (
     multiple=True,
     metavar="NAME=VALUE",
     help="A further setting of every training, as in lr=0.1; repeatable.",
+)
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    default=("skipgram=0.1", "structured-skipgram=0.1"),
+    show_default=True,
+    metavar="MODEL=X",
+    help="Learning rate of a model, if not word2vec.py's; repeatable.",
 )
 @click.option(
     "--radius",
@@ -104,9 +108,12 @@ def main(**options: Any) -> None:
     """Tag words by frozen vectors of every model; the last line is JSON."""
     began = time.perf_counter()
     with clear_errors():
-        further = dict(trainings.named(text) for text in options["settings"])
+        further = dict(trainings.named("--setting", text) for text in options["settings"])
+        rates = dict(trainings.named("--rate", text) for text in options["rates"])
+        if rates.keys() - set(MODELS):
+            raise Failure(f"--rate: no model {min(rates.keys() - set(MODELS))!r}")
         folder = report.claim(options["out"])
-        rows, runs = measure(folder, options, further)
+        rows, runs = measure(folder, options, further, rates)
         report.write_rows(folder, rows, COLUMNS)
         scored = "test" if options["test"] else "dev"
         result = {
@@ -129,7 +136,7 @@ def main(**options: Any) -> None:
 
 
 def measure(
-    folder: Path, options: dict[str, Any], further: dict[str, str]
+    folder: Path, options: dict[str, Any], further: dict[str, str], rates: dict[str, str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(a row a model and radius, what every single run gave)."""
     import pos_measure
@@ -145,6 +152,8 @@ def measure(
     for seed in seeds(options):
         for model in dict.fromkeys(options["models"]):
             settings = {"train": text, "model": model, "seed": seed, **common, **further}
+            if model in rates:
+                settings["lr"] = rates[model]
             run = folder / f"{model}-{seed}"
             summary = trainings.summary_of(run, "word2vec.py", trainings.options(settings))
             for radius in sorted(set(options["radii"])):

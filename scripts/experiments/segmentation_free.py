@@ -24,7 +24,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, FILE, Failure, clear_errors, print_result
 
 NGRAMS = "200,2000,6000,8000,8000,6000,4000,3000"
 TREEBANK = ("en_ewt-ud-train.conllu.gz", "en_ewt-ud-dev.conllu.gz")
@@ -47,12 +47,7 @@ LEAST_TAGGED = 3  # occurrences of a word in the treebank
     metavar="FILE",
     help="CoNLL-U with the parts of speech; repeatable.  [default: UD English EWT]",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--ngrams",
     default=NGRAMS,
@@ -74,7 +69,7 @@ LEAST_TAGGED = 3  # occurrences of a word in the treebank
 @click.option(
     "--subsample",
     type=click.FloatRange(0, 1),
-    default=1e-4,
+    default=1e-5,
     show_default=True,
     metavar="X",
     help="Of sembei: share above which n-grams are thinned out.",

@@ -24,7 +24,7 @@ from typing import Any
 import click
 import report
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 from dynotes.corpora.atomic import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,12 +54,7 @@ Row = dict[str, Any]
     metavar="toy|brown|wikitext2",
     help="The text.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--dim",
     type=click.IntRange(1),
@@ -71,7 +66,7 @@ Row = dict[str, Any]
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    default=5,
+    default=3,
     show_default=True,
     metavar="N",
     help="Of context2vec.",

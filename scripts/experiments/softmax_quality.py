@@ -19,7 +19,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 from dynotes.training.lm_presets import PRESETS
 from dynotes.training.run_folder import RunFolder
 
@@ -58,12 +58,7 @@ COLUMNS = (
     metavar="toy|ptb_lm|wikitext2",
     help="The text.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),

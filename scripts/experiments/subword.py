@@ -24,7 +24,7 @@ from typing import Any, Optional
 import click
 import report
 
-from dynotes.command_line import FILE, Failure, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 from dynotes.corpora.atomic import atomic_write
 from dynotes.training.run_folder import RunFolder
 
@@ -56,12 +56,7 @@ COLUMNS = ("model", "seed", "syntactic", "semantic", "analogies", "words_per_sec
     metavar="toy|brown|wikitext2",
     help="The text, and with it the tests.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
+@DATA_DIR
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, metavar="N",
               help="Of all runs.")  # fmt: skip
 @click.option("--dim", type=click.IntRange(1), default=100, show_default=True, metavar="N",
@@ -104,7 +99,7 @@ def main(**options: Any) -> None:
 def tests_of(options: dict[str, Any]) -> Any:
     """The tests of the corpus; InputError if they are not there."""
     from dynotes.corpora import datasets
-    from dynotes.training.word2vec.tools import published_tests, toy_tests
+    from dynotes.training.word2vec.scoring import published_tests, toy_tests
 
     if options["corpus"] == "toy":
         return toy_tests()

@@ -70,11 +70,11 @@ def options(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def named(text: str) -> tuple[str, str]:
-    """(name, value) of a setting ``name=value``; Failure for another form."""
+def named(option: str, text: str) -> tuple[str, str]:
+    """(name, value) of ``name=value``, given to an option; Failure for another form."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise Failure(f"--setting: expected NAME=VALUE, found {text!r}")
+        raise Failure(f"{option}: expected NAME=VALUE, found {text!r}")
     return name, value
 
 

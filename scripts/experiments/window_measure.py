@@ -10,8 +10,8 @@ import numpy as np
 
 from dynotes.corpora.word_vectors import WordVectors, read_vectors
 from dynotes.embeddings.evaluation import spearman
+from dynotes.training.word2vec.scoring import evaluate_vectors, published_tests
 from dynotes.training.word2vec.sources import find_vectors
-from dynotes.training.word2vec.tools import evaluate_vectors, published_tests
 
 SIGNS = {  # measure: how it is expected to go with the window
     "tag_purity": -1,

@@ -20,7 +20,7 @@ import click
 import report
 import trainings
 
-from dynotes.command_line import FILE, clear_errors, print_result
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
 WINDOWS = (1, 2, 5, 10, 20)
 PAIRS = 4000  # an update
@@ -74,13 +74,8 @@ PAIRS = 4000  # an update
     metavar="NAME",
     help="Folder of CoNLL-U files in the data folder, whose tags make the purity.",
 )
-@click.option(
-    "--data-dir",
-    type=FILE,
-    metavar="DIR",
-    help="Folder of the real corpora.  [default: $DYNOTES_DATA, else ../shared/data]",
-)
-@click.option("--dim", type=click.IntRange(1), default=100, show_default=True, metavar="N",
+@DATA_DIR
+@click.option("--dim", type=click.IntRange(1), default=50, show_default=True, metavar="N",
               help="Size of a word vector.")  # fmt: skip
 @click.option("--min-count", type=click.IntRange(1), default=5, show_default=True, metavar="N",
               help="Rarer words have no vector.")  # fmt: skip
@@ -90,8 +85,10 @@ PAIRS = 4000  # an update
     "--setting",
     "settings",
     multiple=True,
+    default=("damping=0.25",),
+    show_default=True,
     metavar="NAME=VALUE",
-    help="A further setting of every training, as in lr=0.1; repeatable.",
+    help="A further setting of every training; repeatable.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, metavar="N",
               help="Repetitions.")  # fmt: skip
@@ -101,7 +98,7 @@ def main(**options: Any) -> None:
     """Measure vectors of every window; the last line is JSON."""
     began = time.perf_counter()
     with clear_errors():
-        further = dict(trainings.named(text) for text in options["settings"])
+        further = dict(trainings.named("--setting", text) for text in options["settings"])
         folder = report.claim(options["out"])
         runs = measure(folder, options, further)
         import window_measure

@@ -72,10 +72,11 @@ def test_a_word_too_short_for_any_ngram_has_no_vector():
 
 
 def test_extended_vectors_hold_unknown_words_behind_the_vocabulary():
-    vectors = made(minn=4, maxn=4)
-    found, unknown = vectors.extended(["then", "bananas", "q", "other", "bananas"])
-    assert unknown == ["bananas", "other"]  # q has no n-grams
-    assert found.words == [*WORDS, "bananas", "other"]
+    vectors = made(minn=4, maxn=4, n_buckets=2_000_000)
+    found, unknown = vectors.extended(["then", "bananas", "q", "thens", "bananas"])
+    assert unknown == ["bananas", "thens"]  # q has no n-grams
+    assert vectors.extended(["zzzz", "bananazzzz"])[1] == ["bananazzzz"]  # none that was trained
+    assert found.words == [*WORDS, "bananas", "thens"]
     np.testing.assert_array_equal(found.matrix[-2:], vectors.of(unknown))
     np.testing.assert_array_equal(found.matrix[:-2], vectors.known().matrix)
 

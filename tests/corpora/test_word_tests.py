@@ -118,7 +118,7 @@ def test_a_folder_without_pairs_is_refused(tmp_path):
 def test_the_bundled_tests_are_read():
     sections = read_analogies(toy_dir() / "analogies.txt")
     assert len(sections) == 7
-    assert sum(len(section.questions) for section in sections) == 1224
+    assert sum(len(section.questions) for section in sections) == 852
     test = read_similarity(toy_dir() / "similarity.tsv")
     assert len(test.pairs) == len(test.gold) == 270
     assert 0 <= test.gold.min() < test.gold.max() <= 10

@@ -16,10 +16,10 @@ def numbers(rows, columns, seed=0):
     return rng.normal(0, 0.7, (rows, columns)).astype(np.float32).astype(float)
 
 
-def dm(mode, slots=K, n_embed=D):
+def dm(mode, slots=K, n_embed=D, **more):
     """(collection, model, words, documents); the last row of words is concat's padding."""
     pc = dy.ParameterCollection()
-    model = PvDm(pc, n_words=V, n_documents=N, n_embed=n_embed, slots=slots, mode=mode)
+    model = PvDm(pc, n_words=V, n_documents=N, n_embed=n_embed, slots=slots, mode=mode, **more)
     words, documents = numbers(V + (mode == "concat"), n_embed), numbers(N, n_embed, 1)
     set_value(model.inputs, words)
     set_value(model.documents, documents)

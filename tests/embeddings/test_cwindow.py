@@ -117,14 +117,14 @@ def test_factors_scale_the_gradient_of_each_row_and_not_the_vectors():
     assert pc.parameter_count()
 
 
-def test_the_masses_count_the_losses_of_every_window_once_a_slot():
+def test_a_row_takes_part_in_the_losses_of_its_windows_2c_times_a_slot():
     pc, model, _ = cwindow()
     losses = np.array([1.0, 6.0, 2.0, 3.0])
     (((ids, masses),),) = model.masses(id_windows(GRID), losses)
     expected = dict.fromkeys(range(V + 1), 0.0)
     for column, window in enumerate(GRID.T):
         for word in window:
-            expected[int(word)] += losses[column]
+            expected[int(word)] += 2 * WINDOW * losses[column]
     assert dict(zip(ids.tolist(), masses.tolist())) == {w: n for w, n in expected.items() if n}
     assert pc.parameter_count()
 

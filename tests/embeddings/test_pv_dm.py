@@ -139,6 +139,24 @@ def test_the_mass_of_a_row_is_its_share_in_the_losses(mode):
     assert pc.parameter_count()
 
 
+def test_an_undivided_mean_has_the_value_of_the_mean_and_the_gradient_of_the_sum():
+    found = {}
+    for name, options in {"mean": {}, "sum": {}, "undivided": {"divided": False}}.items():
+        pc, model, _, _ = dm("mean" if options else name, **options)
+        H = model.hidden(windows())
+        asymmetric(H).backward()
+        grads = [np.array(table.grad_as_array()) for table in model.tables]
+        masses = [part for parts in model.masses(windows(), np.arange(1.0, 6)) for part in parts]
+        found[name] = (matrix(H), grads, masses)
+        assert pc.parameter_count()
+    np.testing.assert_allclose(found["undivided"][0], found["mean"][0], rtol=1e-6, atol=1e-7)
+    for one, other in zip(found["undivided"][1], found["sum"][1]):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    for (ids, one), (_, other) in zip(found["undivided"][2], found["sum"][2]):
+        assert len(ids) == len(one)
+        np.testing.assert_allclose(one, other)
+
+
 @every_mode
 def test_new_documents_take_the_place_of_the_tables_and_the_words_are_held(mode):
     pc, model, words, _ = dm(mode)

@@ -25,59 +25,66 @@ class Enumeration:
     def word(self, name, *inflection):
         return self.forms[(name,), 0, inflection]
 
-    def share(self, favourite, bond):
-        """The favourite gets bond, the others share the rest."""
-        n = self.s.n_classes
+    def share(self, favourite, bond, n=None):
+        """Of n, by default classes, the favourite gets bond, the others share the rest."""
+        n = n or self.s.n_classes
         if n == 1:
             return [1.0]
-        return [bond if c == favourite % n else (1 - bond) / (n - 1) for c in self.classes]
+        return [bond if c == favourite % n else (1 - bond) / (n - 1) for c in range(n)]
+
+    def topic(self, rank):
+        """The stems of the core have a topic each, the others one together."""
+        return min(rank, self.s.n_core)
 
     def stem(self, family, topic=None):
-        """[(probability, rank)] behind a word of this topic; topics go round with the rank."""
+        """[(probability, rank)] of a stem that is drawn by this topic."""
         ranks = range(self.stems[family])
         z = []
         for rank in range(1, self.stems[family] + 1):
             steps = [self.s.zipf if k < self.s.n_core else self.s.zipf_tail for k in range(1, rank)]
             z.append(math.prod((k / (k + 1)) ** x for k, x in enumerate(steps, start=1)))
         z = [x / sum(z) for x in z]
-        mates = [r for r in ranks if topic is not None and r % self.s.n_topics == topic]
+        mates = [r for r in ranks if topic is not None and self.topic(r) == topic]
         if not mates:
             return list(zip(z, ranks))
         mass = sum(z[r] for r in mates)
         extra = [z[r] / mass if r in mates else 0.0 for r in ranks]
         return [((1 - self.s.bond) * z[r] + self.s.bond * extra[r], r) for r in ranks]
 
-    def nominal(self, case, p_class, depth, e, relative=True):
-        """[(p, words, class, number, bare noun?)] of a pronoun or a noun phrase."""
+    def nominal(self, case, p_class, depth, e, topic=None, relative=True):
+        """[(p, words, class, number, topic of the noun, bare noun?)] of pronouns, noun phrases.
+
+        topic: of the word that governs them.
+        """
         s, found = self.s, []
         for c, n in product(self.classes, (0, 1)):
             p = p_class[c] * (s.p_plural if n else 1 - s.p_plural)
-            found.append((p * s.p_pronoun, [self.word("PRON", c, n, case)], c, n, False))
+            found.append((p * s.p_pronoun, [self.word("PRON", c, n, case)], c, n, None, False))
             p *= 1 - s.p_pronoun
             heads = [
-                (p * (1 - s.p_adjective) * q, [self.forms[("N", c), r, (n,)]])
-                for q, r in self.stem(("N", c))
+                (p * (1 - s.p_adjective) * q, [self.forms[("N", c), r, (n,)]], self.topic(r))
+                for q, r in self.stem(("N", c), topic)
             ]
-            for a, p_family in enumerate(self.share(c, s.class_bond)):
-                for q, r in self.stem(("A", a)):
-                    adjective = self.forms[("A", a), r, (c,)]
-                    for q2, r2 in self.stem(("N", c), r % s.n_topics):
-                        noun = self.forms[("N", c), r2, (n,)]
-                        heads.append((p * s.p_adjective * p_family * q * q2, [adjective, noun]))
+            for q, r in self.stem(("A",), topic):
+                adjective = self.forms[("A",), r, (c,)]
+                for q2, r2 in self.stem(("N", c), self.topic(r)):
+                    noun = self.forms[("N", c), r2, (n,)]
+                    p_both = p * s.p_adjective * q * q2
+                    heads.append((p_both, [adjective, noun], self.topic(r2)))
             p_relative = s.p_relative if relative and depth < s.max_depth else 0.0
-            for q, words in heads:
-                phrase = [self.word("DET", c, n, case), *words]
-                found.append((q * (1 - p_relative), phrase, c, n, True))
+            for q, words, own in heads:
+                phrase = [self.word("DET", n, case), *words]
+                found.append((q * (1 - p_relative), phrase, c, n, own, True))
                 if p_relative:
-                    for q2, more in self.relative("REL", depth + 1, e, c, n):
-                        found.append((q * p_relative * q2, phrase + more, c, n, False))
+                    for q2, more in self.relative("REL", depth + 1, e, c, n, own):
+                        found.append((q * p_relative * q2, phrase + more, c, n, own, False))
         return [x for x in found if x[0] > 0]
 
-    def relative(self, marker, depth, e, c, n):
+    def relative(self, marker, depth, e, c, n, topic):
         s = self.s
         found = [
             ((1 - s.p_gap_object) * p, [self.word(marker, n, 0), *words])
-            for p, words in self.verb_phrase(depth, e, c, n)
+            for p, words in self.verb_phrase(depth, e, c, n, topic)
         ]
         for p, words in self.gapped(depth, e, c):
             found.append((s.p_gap_object * p, [self.word(marker, n, 1), *words]))
@@ -90,71 +97,75 @@ class Enumeration:
     def gapped(self, depth, e, c_object):
         """Subject and transitive verb, whose object is known to be of class c_object."""
         found = []
-        for p, words, c, n, _ in self.subjects(depth, e):
+        for p, words, c, n, topic, _ in self.subjects(depth, e):
             liked = self.share(c + 1, self.s.subject_bond)
             joint = [liked[j] * self.share(j, self.s.class_bond)[c_object] for j in self.classes]
             for j in self.classes:
-                for q, verb in self.verbs(("VT", j), e, n):
+                for q, verb, _ in self.verbs(("VT", j), e, n, topic):
                     found.append((p * joint[j] / sum(joint) * q, words + verb))
         return found
 
-    def verbs(self, family, e, n):
-        """Verb, adverb, prepositional phrase."""
+    def verbs(self, family, e, n, topic):
+        """[(p, words, topic of the verb)] of verb, adverb, prepositional phrase."""
         s, found = self.s, []
-        for tense, (q, r) in product((0, 1), self.stem(family)):
+        for tense, (q, r) in product((0, 1), self.stem(family, topic)):
             p = q * (s.p_past[e] if tense else 1 - s.p_past[e])
             verb = self.forms[family, r, (tense, n)]
             adverbs = [(1 - s.p_adverb, [])]
             for q2, r2 in self.stem(("TIME", tense)):
                 adverb = self.forms[("TIME", tense), r2, ()]
                 adverbs.append((s.p_adverb * s.p_time * q2, [adverb]))
-            for q2, r2 in self.stem(("MANNER",), r % s.n_topics):
+            for q2, r2 in self.stem(("MANNER",), self.topic(r)):
                 adverb = self.forms[("MANNER",), r2, ()]
                 adverbs.append((s.p_adverb * (1 - s.p_time) * q2, [adverb]))
-            for (q2, adverb), (q3, adjunct) in product(adverbs, self.adjuncts(e)):
-                found.append((p * q2 * q3, [verb, *adverb, *adjunct]))
+            adjuncts = self.adjuncts(e, family[1], self.topic(r))
+            for (q2, adverb), (q3, adjunct) in product(adverbs, adjuncts):
+                found.append((p * q2 * q3, [verb, *adverb, *adjunct], self.topic(r)))
         return [x for x in found if x[0] > 0]
 
-    def adjuncts(self, e):
+    def adjuncts(self, e, j, topic):
+        """[(p, words)] of the prepositional phrases of verbs of class j."""
         s, found = self.s, [(1 - self.s.p_adjunct, [])]
         if s.p_adjunct:
-            for i in range(s.n_prepositions):
-                phrases = self.nominal(2, self.share(i, s.class_bond), 0, e, relative=False)
-                for p, words, *_ in phrases:
-                    found.append(
-                        (s.p_adjunct / s.n_prepositions * p, [self.word("ADP", i), *words])
-                    )
+            for i, liked in enumerate(self.share(j, s.class_bond, s.n_prepositions)):
+                p_class = self.share(i, s.class_bond)
+                for p, words, *_ in self.nominal(2, p_class, 0, e, topic, relative=False):
+                    found.append((s.p_adjunct * liked * p, [self.word("ADP", i), *words]))
         return found
 
-    def verb_phrase(self, depth, e, c, n):
+    def verb_phrase(self, depth, e, c, n, topic):
         s, found = self.s, []
         saying = s.p_saying if c < 2 and depth < s.max_depth else 0.0
+        p_vi = (1 - saying) * (1 - s.p_transitive)
+        found += [(p_vi * p, words) for p, words, _ in self.verbs(("VI", 0), e, n, topic)]
         for j in self.classes:
             p_vt = (1 - saying) * s.p_transitive * self.share(c + 1, s.subject_bond)[j]
-            p_vi = (1 - saying) * (1 - s.p_transitive) * self.share(c, s.subject_bond)[j]
-            found += [(p_vi * p, words) for p, words in self.verbs(("VI", j), e, n)]
             if p_vt:
-                objects = self.nominal(1, self.share(j, s.class_bond), depth, e)
-                for (p, words), (q, thing, *_) in product(self.verbs(("VT", j), e, n), objects):
-                    found.append((p_vt * p * q, words + thing))
+                objects = {}
+                for p, words, own in self.verbs(("VT", j), e, n, topic):
+                    if own not in objects:
+                        p_class = self.share(j, s.class_bond)
+                        objects[own] = self.nominal(1, p_class, depth, e, own)
+                    for q, thing, *_ in objects[own]:
+                        found.append((p_vt * p * q, words + thing))
         if saying:
             content = self.clauses(depth + 1, e)
-            for (p, words), (q, more) in product(self.verbs(("VS", 0), e, n), content):
+            for (p, words, _), (q, more) in product(self.verbs(("VS", 0), e, n, topic), content):
                 found.append((saying * p * q, [*words, self.word("THAT"), *more]))
         return [x for x in found if x[0] > 0]
 
     def clauses(self, depth, e, main=False):
         found = []
         phrases = {}
-        for p, words, c, n, bare in self.subjects(depth, e):
-            if (c, n) not in phrases:
-                phrases[c, n] = self.verb_phrase(depth, e, c, n)
+        for p, words, c, n, topic, bare in self.subjects(depth, e):
+            if (c, n, topic) not in phrases:
+                phrases[c, n, topic] = self.verb_phrase(depth, e, c, n, topic)
             late = [(1.0, [])]
             if main and bare and depth < self.s.max_depth:
                 late = [(1 - self.s.p_late, [])]
-                for q, more in self.relative("LATE", depth + 1, e, c, n):
+                for q, more in self.relative("LATE", depth + 1, e, c, n, topic):
                     late.append((self.s.p_late * q, more))
-            for (q, verbs), (q2, more) in product(phrases[c, n], late):
+            for (q, verbs), (q2, more) in product(phrases[c, n, topic], late):
                 found.append((p * q * q2, words + verbs + more))
         return [x for x in found if x[0] > 0]
 

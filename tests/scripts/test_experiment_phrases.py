@@ -22,13 +22,15 @@ def test_every_composition_has_a_row_and_the_additive_one_gains_nothing(tmp_path
     out = tmp_path / "out"
     done = run_script(
         tmp_path, "phrase_composition.py", "--text", small_text(tmp_path), "--out", out,
-        "--dim", 4, "--rank", 1, "--epochs", 1, "--seeds", 2, "--threshold", 1, "--min-count", 5,
+        "--tagged", toy_dir() / "train.conllu", "--dim", 4, "--rank", 1,
+        "--epochs", 1, "--seeds", 2, "--threshold", 1, "--min-count", 5,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = {row["composition"]: row for row in table(out)}
     diagonals = ("identity", "learned", "none", "unit")
     names = {"linear", "additive", "multiplicative", "mean phrase"}
-    assert set(rows) == names | {f"TIM, {name}" for name in diagonals}
+    names |= {f"TIM, {name}" for name in diagonals} | {"linear, by type"}
+    assert set(rows) == names | {f"TIM, {name}, by type" for name in diagonals[:3]}
     assert rows["additive"]["gain"] == "+0.0000 ± 0.0000"
     found = last_line(done.stdout)
     assert found["seeds"] == 2

@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 
+from dynotes.corpora.toy_data import toy_dir
 from dynotes.corpora.word_vectors import read_vectors
 from dynotes.training.model_file import read_arrays
 from tests.scripts.word2vec_script import SMALL, last_line, run, start, text
@@ -37,7 +38,7 @@ def test_the_summary_tells_the_held_out_cosines(trained):
 def test_the_model_file_holds_the_tables_and_the_composition(trained):
     folder, summary = trained
     arrays, meta = read_arrays(folder / "model.safetensors")
-    assert arrays["/tensor-indexing/U0"].shape == (2 * 6, 6)
+    assert arrays["/tensor-indexing/type0/U"].shape == (2 * 6, 6)
     assert arrays["/skip-gram/V"].shape == (summary["words"], 6)
     assert meta["composition"]["types"] == ["other"]
     assert any("_" in word for word in meta["vocabulary"]["words"])
@@ -73,19 +74,24 @@ def test_interrupted_it_ends_with_the_same_model_as_if_it_had_not_been(tmp_path)
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_types_of_phrases_have_parameters_of_their_own(tmp_path):
-    lines = [f"{a}\t{b}\tT{i % 2}" for i, a in enumerate("abcdefghijkl") for b in "abcdefghijkl"]
-    (tmp_path / "types.tsv").write_text("\n".join(lines) + "\n")
-    more = ["--phrase-types", tmp_path / "types.tsv", "--threshold", "0.01", "--min-count", "1"]
-    status, out, _ = run("train", *text(tmp_path), *TIM, *more, "--out", tmp_path / "run")
+def test_types_of_phrases_come_from_a_tagged_text_and_have_parameters_of_their_own(tmp_path):
+    lines = (toy_dir() / "train.txt").read_text().splitlines()[:3000]
+    (tmp_path / "toy.txt").write_text("\n".join(lines) + "\n")
+    args = ["--train", tmp_path / "toy.txt", "--phrase-types", toy_dir() / "train.conllu"]
+    more = ["--threshold", "1", "--min-count", "2", "--epochs", "1", "--chunk", "500"]
+    folder = tmp_path / "run"
+    status, out, _ = run("train", *args, *TIM, *more, "--fit-epochs", "1", "--out", folder)
     assert status == 0
-    # 144 pairs of words at most: a type of fewer than 50 phrases would have joined the other
-    types = last_line(out)["composition"]["types"]
-    status, _, errors = run("compose", tmp_path / "run", "a", "b")
-    if len(types) > 1:
-        assert status == 1
-        assert "name the type of the phrase" in errors
-    assert status == (1 if len(types) > 1 else 0)
+    about = last_line(out)["composition"]
+    assert {"DET-NOUN", "other"} < set(about["types"])
+    assert about["spec"]["types"] == len(about["types"])
+    assert about["cosines"]["DET-NOUN"]["phrases"] > 0
+    words = [w for w in read_vectors(folder / "vectors.bin").words if "_" not in w][:2]
+    status, _, errors = run("compose", folder, *words)
+    assert status == 1
+    assert "name the type of the phrase: ADJ-NOUN, " in errors
+    status, out, _ = run("compose", folder, *words, "--type", "DET-NOUN")
+    assert (status, last_line(out)["type"]) == (0, "DET-NOUN")
 
 
 def test_phrases_writes_a_text_and_a_list(tmp_path):

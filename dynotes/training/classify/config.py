@@ -43,15 +43,16 @@ class ClassifyConfig:
     min_lr: float = setting(0.0, "learning rate at the end, as a part of lr", low=0, high=1)
     batch: int = setting(16, "texts an update, by the sum of their losses", low=1, high=100000)
     clip: float = setting(
-        5.0, "bound on the norm of a gradient, times sqrt(labels) for one-vs-all; 0: none", low=0
+        20.0, "bound on the norm of a gradient, one-vs-all times sqrt(labels / 8); 0: none", low=0
     )
 
     checkpoint_seconds: float = setting(60.0, "between two checkpoints", low=0)
     seed: int = setting(1, "of everything random", low=1, high=2**32 - 1)
 
     def clip_of(self, n_labels: int) -> float:
-        """The bound: dJ/ds of a text has a norm below sqrt 2, or sqrt L if all labels are asked."""
-        return self.clip * (math.sqrt(n_labels) if self.output == "one-vs-all" else 1.0)
+        """The bound: dJ/ds of a text is shorter than sqrt 2, of all labels sqrt(L) / 2 at first."""
+        many = self.output == "one-vs-all" and n_labels > 8
+        return self.clip * (math.sqrt(n_labels / 8) if many else 1.0)
 
     @property
     def style(self) -> TextStyle:
@@ -83,7 +84,7 @@ class ClassifyConfig:
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "toy": {"dim": 10, "word_ngrams": 2, "bucket": 100_000, "epochs": 3},
+    "toy": {"dim": 10, "word_ngrams": 3, "bucket": 100_000, "epochs": 3},
     "tutorial": {"word_ngrams": 2, "epochs": 25, "lr": 1.0, "lower": True, "marks": True},
 }
 

@@ -200,7 +200,7 @@ class ClassifyRun:
         try:
             if not all(len(x) == 1 for x in (at.places, at.nats, at.losses)):
                 raise ValueError("of several processes")
-            if not 0 <= at.places[0] < self.n_texts:
+            if not 0 <= at.places[0] <= self.n_texts:
                 raise ValueError("a place that is not in the text")
             restore(self.pc, arrays, self.views)
         except ValueError as error:

@@ -114,7 +114,7 @@ def run_evaluation(path: Path, text: Optional[Path], *, k: int, threshold: float
         InputError: a model or text that cannot be used.
     """
     began = time.perf_counter()
-    text = _test_text(path) if text is None else text
+    text = _test_text(path) if text is None else existing_file(text)
     classifier, pc = read_classifier(path)
     scores = classifier.score(read_labelled(text, classifier.style), k=k, threshold=threshold)
     found = {"metrics": _metrics(scores, k), "examples": scores.examples, "k": k}

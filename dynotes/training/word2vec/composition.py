@@ -24,7 +24,8 @@ from dynotes.training.lm_step import TrainingError
 from dynotes.training.parameters import memory_views, restore, snapshot
 
 Composer = Callable[..., dy.Expression]  # (x, y, kind=...) -> (D,)xB
-BATCH = 128  # phrases an update
+BATCH = 128  # phrases an update, at most
+FEW, LEAST = 8, 8  # a type has so many updates an epoch, unless they would have fewer phrases each
 
 
 class PhraseRows(NamedTuple):
@@ -101,7 +102,7 @@ def fit(
     """Fit a model that composes; it ends with the parameters of its best epoch on dev.
 
     Args:
-        model: a Builder f(x, y, kind=...) with a penalty(kind=...).
+        model: a Builder f(x, y, kind=...) with a penalty(kind=...) and a collection a type.
         vectors: (V, D).
         parts: from `split`.
         ridge: lambda.
@@ -114,12 +115,15 @@ def fit(
     """
     pc = model.param_collection()
     views = memory_views(pc)
-    trainer = dy.AdamTrainer(pc, rate)
+    # a trainer a type: Adam goes on moving what a batch of another type does not touch
+    trainers = [dy.AdamTrainer(one, rate) for one in model.collections]
     best, kept, at = FitResult(0, 0, mean_error(model, vectors, parts.dev)), snapshot(pc, views), 0
     for at in range(1, epochs + 1):
-        trainer.learning_rate = rate * (1 - (at - 1) / epochs)
+        for trainer in trainers:
+            trainer.learning_rate = rate * (1 - (at - 1) / epochs)
         for rows in batches(parts.fit.kinds, rng):
-            _update(model, trainer, vectors, parts.fit.rows(rows), ridge)
+            some = parts.fit.rows(rows)
+            _update(model, trainers[some.kinds[0]], vectors, some, ridge)
         error = mean_error(model, vectors, parts.dev)
         if not math.isfinite(error):
             raise TrainingError(f"the error of the phrases is {error}; lower the rate")
@@ -132,11 +136,16 @@ def fit(
 
 
 def batches(kinds: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Rows of up to BATCH phrases of one type, all of them once, in a random order."""
+    """Rows of phrases of one type, all of them once, in a random order; small types in small ones.
+
+    Yields:
+        BATCH rows at most, and LEAST at least where there are FEW batches of the type.
+    """
     every = []
     for kind in np.unique(kinds):
         rows = rng.permutation(np.flatnonzero(kinds == kind))
-        every += np.array_split(rows, -(-len(rows) // BATCH))
+        count = max(-(-len(rows) // BATCH), min(FEW, -(-len(rows) // LEAST)))
+        every += np.array_split(rows, count)
     for i in rng.permutation(len(every)):
         yield every[i]
 

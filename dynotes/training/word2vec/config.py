@@ -64,7 +64,7 @@ class CommonSettings:
     )
     negatives: int = setting(5, "noise words a prediction, K", low=1, only=SAMPLED)
     shared: int = setting(
-        64,
+        128,
         "noise words drawn for a chunk and shared by its predictions; 0: K for each",
         low=0,
         only=SAMPLED,
@@ -73,7 +73,8 @@ class CommonSettings:
 
     subsample: float = setting(
         1e-3,
-        "share of the text above which words are thinned out; 0: none, as for whole sentences",
+        "share of the text above which words are thinned out; 0: none, as for whole sentences; "
+        "unless it is named, 1e-05 with sembei",
         low=0,
         high=1,
         only=DAMPED,
@@ -86,15 +87,16 @@ class CommonSettings:
     epochs: int = setting(5, "passes over the text", low=1, high=100000)
     lr: float = setting(
         0.0,
-        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2, for pv-dm and pv-dbow "
-        "0.1, for LSTMs 0.001; it falls linearly",
+        "learning rate at the start; 0: 0.05, for cbow 0.3, for cwindow 0.2 (with softmax 0.05), "
+        "for pv-dm and pv-dbow 0.1 (0.03 undivided), for LSTMs 0.001; it falls linearly",
         low=0,
         high=1000,
     )
     min_lr: float = setting(0.002, "learning rate at the end, as a part of lr", low=0, high=1)
     damping: float = setting(
         0.1,
-        "beta: a row of n losses steps by lr / (1 + lr beta n); 0: by lr",
+        "beta: a row of n losses steps by lr / (1 + lr beta n), n counting those of all "
+        "processes; 0: by lr",
         low=0,
         high=1e6,
         only=DAMPED,
@@ -125,7 +127,9 @@ class Word2vecConfig(
         if self.whole_sentences:
             return 0.001
         if self.model in PARAGRAPH_MODELS:
-            return 0.1
+            return 0.1 if self.divided else 0.03
+        if self.model == "cwindow" and self.loss == "softmax":
+            return 0.05  # every row moves in every step
         return RATES.get(self.model, 0.05) if self.mean else 0.05
 
     @property
@@ -145,8 +149,12 @@ class Word2vecConfig(
 
     @property
     def beta(self) -> float:
-        """Of damped steps; Adam's are none."""
-        return 0.0 if self.whole_sentences else self.damping
+        """Of damped steps; Adam's are none.
+
+        Workers step at the same time, each without what the others do: as if each of its losses
+        were there once for each of them.
+        """
+        return 0.0 if self.whole_sentences else self.damping * self.processes
 
     @property
     def unit(self) -> str:
@@ -188,8 +196,8 @@ class Word2vecConfig(
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "toy": {
-        **{"loss": "softmax", "window": 2, "min_count": 1, "subsample": 1e-2},
-        **{"epochs": 5, "damping": 0.25},
+        **{"loss": "softmax", "dim": 40, "window": 2, "min_count": 1, "subsample": 1e-2},
+        **{"epochs": 5, "damping": 1.0},
     },
 }
 
@@ -197,6 +205,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 MODEL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "structured-skipgram": {"dynamic": False},
     "cwindow": {"dynamic": False},
+    # a text has as many n-grams of each length as characters, most of them frequent (T67)
+    "sembei": {"subsample": 1e-5},
 }
 
 

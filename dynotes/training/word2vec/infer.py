@@ -49,6 +49,9 @@ from dynotes.training.word2vec.paragraph_models import paragraph_examples
 ROOM = 512  # paragraphs of a graph
 TOKENS = 1 << 13  # words of a graph; a longer paragraph takes several steps a pass
 LINES = 2048  # of a file in memory
+# shares of a run's rate that give new vectors the lengths of trained ones: those have learnt
+# while the tables were still small
+RATES = {"pv-dm": 0.5, "pv-dbow": 0.25}
 AHEAD = 5  # passes for which a paragraph draws at once; another number would give other draws
 
 
@@ -76,7 +79,8 @@ class ParagraphInference:
         vocabulary: the words of its run, with counts.
         arrays: all tables by name.
         steps: passes over each paragraph; 0: as many as the run had epochs.
-        lr: learning rate at the start, which falls as in the run; 0: that of the run.
+        lr: learning rate at the start, which falls as in the run; 0: a quarter of the
+            run's for pv-dbow, half of it for pv-dm.
         seed: of everything random.
 
     Raises:
@@ -103,7 +107,7 @@ class ParagraphInference:
         # noise that is shared would make the vector of a paragraph depend on the others
         self.config = dataclasses.replace(config, shared=0)
         self.vocabulary, self.steps, self.seed = vocabulary, steps or config.epochs, seed
-        self.rate = lr or config.first_rate
+        self.rate = lr or RATES[config.model] * config.first_rate
         lines = np.zeros(len(arrays[name]), np.int64)
         text = TokenText(vocabulary, np.zeros(0, np.int32), lines, 0, "")
         self.pc, self._new = dy.ParameterCollection(), dy.ParameterCollection()

@@ -65,6 +65,11 @@ class ParagraphSettings:
     around: bool = setting(
         False, "the window lies on both sides, else before the word", only={"model": ("pv-dm",)}
     )
+    divided: bool = setting(
+        True,
+        "a mean has its gradient; else each vector gets that of the mean undivided, as in gensim",
+        only={"model": ("pv-dm",), "mode": ("mean",)},
+    )
     dbow_words: bool = setting(
         False, "words predict those of their windows too (T61)", only={"model": ("pv-dbow",)}
     )

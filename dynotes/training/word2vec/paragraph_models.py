@@ -36,6 +36,7 @@ def pv_dm(config: Word2vecConfig, pc: dy.ParameterCollection, text: TokenText) -
         n_embed=config.dim,
         slots=len(window_offsets(config.window, config.around)),
         mode=config.mode,
+        divided=config.divided,
     )
     return EmbeddingModel(
         encoder,

@@ -22,6 +22,12 @@ from dynotes.training.word2vec.command import TOKENS, new_run, tokens_of, write_
 from dynotes.training.word2vec.config import Word2vecConfig
 from dynotes.training.word2vec.model_parts import EmbeddingModel
 from dynotes.training.word2vec.run import Word2vecRun
+from dynotes.training.word2vec.scoring import (
+    WordTestFiles,
+    evaluate_vectors,
+    published_tests,
+    toy_tests,
+)
 from dynotes.training.word2vec.texts import Text
 from dynotes.training.word2vec.tim import (
     META,
@@ -29,12 +35,6 @@ from dynotes.training.word2vec.tim import (
     checked_phrases,
     heldout_metrics,
     learn_composition,
-)
-from dynotes.training.word2vec.tools import (
-    WordTestFiles,
-    evaluate_vectors,
-    published_tests,
-    toy_tests,
 )
 
 VECTORS = "vectors.bin"

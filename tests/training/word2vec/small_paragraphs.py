@@ -14,6 +14,7 @@ MODELS = {
     "concat": {"model": "pv-dm", "window": 2},
     "mean, around": {"model": "pv-dm", "mode": "mean", "around": True},
     "sum": {"model": "pv-dm", "mode": "sum"},
+    "undivided": {"model": "pv-dm", "mode": "mean", "divided": False, "lr": 0.05},
 }
 
 

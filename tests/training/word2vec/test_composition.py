@@ -55,11 +55,13 @@ def test_the_parts_are_disjoint_and_complete(count, share, size):
 
 
 def test_batches_hold_every_phrase_once_and_one_type_each(monkeypatch):
-    monkeypatch.setattr(composition, "BATCH", 4)
-    kinds = np.array([0] * 9 + [2] * 5 + [1])
+    monkeypatch.setattr(composition, "BATCH", 20)
+    kinds = np.array([0] * 200 + [2] * 50 + [1] + [3] * 16)
     found = list(batches(kinds, rng()))
-    assert sorted(np.concatenate(found)) == list(range(15))
-    assert all(len(rows) <= 4 and len(set(kinds[rows])) == 1 for rows in found)
+    assert sorted(np.concatenate(found)) == list(range(267))
+    assert all(len(rows) <= 20 and len(set(kinds[rows])) == 1 for rows in found)
+    often = np.bincount([kinds[rows[0]] for rows in found])
+    assert often.tolist() == [10, 1, 7, 2]  # 200/20; one; 50/8; 16/8
 
 
 @pytest.mark.parametrize("types", [1, 2])
@@ -74,6 +76,36 @@ def test_a_planted_model_is_found_on_phrases_that_were_held_out(types):
     added = composed(additive, vectors, parts.test, by_kind=False)
     assert ((added - vectors[parts.test.phrase]) ** 2).sum(axis=1).mean() > 0.5 * size
     assert result.best > 0
+
+
+def test_rare_types_learn_as_well_beside_a_frequent_one():
+    """One type of 400 phrases and ten of 40, each of its own planted matrix, in 60 epochs."""
+    draw = rng(4)
+    count, kinds = 800, np.concatenate((np.zeros(400, int), 1 + np.arange(400) % 10))
+    words = draw.normal(size=(40, D))
+    first, second = draw.integers(0, 40, (2, count))
+    W = draw.normal(size=(11, D, 2 * D))
+    z = np.einsum("rij,rj->ri", W[kinds], np.hstack((words[first], words[second])))
+    vectors = np.vstack((words, z)).astype(np.float32)
+    rows = PhraseRows(first, second, np.arange(40, 840), kinds)
+    parts = split(rows, 0.1, rng())
+    model = LinearComposition(dy.ParameterCollection(), n_embed=D, types=11)
+    fit(model, vectors, parts, **{**OPTIONS, "rate": 0.05}, rng=rng())
+    assert mean_error(model, vectors, parts.test) < 0.01 * (z**2).sum(axis=1).mean()
+
+
+def test_batches_of_other_types_move_nothing_of_a_type(monkeypatch):
+    vectors, rows = planted(types=2)
+    parts = split(rows, 0.2, rng())
+    first, other = (np.flatnonzero(parts.fit.kinds == kind) for kind in (1, 0))
+    found = []
+    for order in ([first], [first, *[other] * 30]):
+        monkeypatch.setattr(composition, "batches", lambda *_, order=order: iter(order))
+        model = LinearComposition(dy.ParameterCollection(), n_embed=D, types=2)
+        fit(model, vectors, parts, **{**OPTIONS, "epochs": 1}, rng=rng())
+        found.append(model.W[1].as_array())
+    np.testing.assert_array_equal(*found)
+    assert (found[0] != np.tile(np.eye(D), 2)).any()
 
 
 def test_the_parameters_are_those_of_the_best_epoch():

@@ -77,6 +77,8 @@ def test_the_learning_rate_is_that_of_the_model_unless_it_is_named():
     assert Word2vecConfig(model="cbow").first_rate == 0.3
     assert Word2vecConfig(model="cbow", mean=False).first_rate == 0.05
     assert Word2vecConfig(model="cbow", lr=0.2).first_rate == 0.2
+    assert Word2vecConfig(model="cwindow").first_rate == 0.2
+    assert Word2vecConfig(model="cwindow", loss="softmax").first_rate == 0.05
     assert Word2vecConfig(model="context2vec").first_rate == 0.001
     assert Word2vecConfig(model="c2w", lr=0.2).first_rate == 0.2
 
@@ -87,3 +89,16 @@ def test_whole_sentences_keep_their_words_and_reach_and_take_plain_steps():
         assert (found.thinning, found.reach, found.beta) == (0.0, 1000, 0.0)
     windows = Word2vecConfig(window=3)
     assert (windows.thinning, windows.reach, windows.beta) == (1e-3, 3, 0.1)
+
+
+@pytest.mark.parametrize("model", ["structured-skipgram", "cwindow"])
+def test_models_with_slots_have_whole_windows_unless_drawn_ones_are_asked_for(model):
+    assert resolve(None, {}, {}).dynamic
+    assert not resolve(None, {}, {"model": model}).dynamic
+    assert not resolve("toy", {"model": model}, {}).dynamic
+    assert resolve(None, {"dynamic": True}, {"model": model}).dynamic
+    assert resolve(None, {"model": model}, {"model": "cbow"}).dynamic
+
+
+def test_damping_counts_the_losses_of_all_processes():
+    assert Word2vecConfig(damping=0.1, processes=3).beta == pytest.approx(0.3)

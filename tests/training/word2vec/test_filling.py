@@ -102,7 +102,7 @@ def test_words_that_the_model_does_not_know_are_left_out(context2vec):
 
 def test_nce_ranks_with_its_biases_and_the_softmax_with_nothing(tmp_path):
     for loss in ("nce", "softmax"):
-        settings = {} if loss == "nce" else {"shared": 64}
+        settings = {} if loss == "nce" else {"shared": 128}
         folder = trained(tmp_path / loss, **WHOLE, loss=loss, epochs=1, **settings)
         arrays, _ = read_arrays(folder / "model.safetensors")
         expected = arrays["/nce/b"][:, 0] if loss == "nce" else np.zeros(12)
@@ -119,7 +119,9 @@ def test_models_that_fill_no_gaps_are_refused(tmp_path):
     with pytest.raises(InputError, match="expected a model context2vec or cbow, found 'skipgram'"):
         open_filler(trained(tmp_path / "a", epochs=1))
     with pytest.raises(InputError, match="loss hierarchical has no vectors of words"):
-        open_filler(trained(tmp_path / "b", model="cbow", loss="hierarchical", shared=64, epochs=1))
+        open_filler(
+            trained(tmp_path / "b", model="cbow", loss="hierarchical", shared=128, epochs=1)
+        )
     with pytest.raises(InputError, match="no such file"):
         open_filler(tmp_path / "none.safetensors")
 

@@ -34,7 +34,7 @@ def test_lines_and_words_have_a_vector_each_and_lines_of_the_same_words_similar_
 @every_model
 @pytest.mark.parametrize("loss", ["nce", "hierarchical", "softmax"])
 def test_every_output_loss_trains_every_model(tmp_path, settings, loss):
-    run = trained(tmp_path, config(**settings, loss=loss, epochs=12), lines(20))
+    run = trained(tmp_path, config(**settings, loss=loss, epochs=20), lines(20))
     losses = [entry["loss"] for entry in run.at.history]
     assert losses[-1] < 0.95 * losses[0]
 
@@ -104,6 +104,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tmp_path, stop_at, s
         ({"model": "cbow", "mode": "sum"}, "mode: only with model pv-dm"),
         ({"model": "pv-dbow", "around": True}, "around: only with model pv-dm"),
         ({"model": "pv-dm", "dbow_words": True}, "dbow_words: only with model pv-dbow"),
+        ({"model": "pv-dm", "mode": "sum", "divided": False}, "divided: only with mode mean"),
         ({"model": "pv-dm", "mode": "max"}, "mode: expected one of concat, mean, sum"),
     ],
 )
@@ -115,4 +116,5 @@ def test_settings_of_another_model_are_refused(settings, message):
 def test_the_rate_of_paragraphs_is_their_own_unless_it_is_named():
     assert config(model="pv-dbow").first_rate == 0.1
     assert config(model="pv-dm", mode="mean").first_rate == 0.1
+    assert config(model="pv-dm", mode="mean", divided=False).first_rate == 0.03
     assert config(model="pv-dm", lr=0.2).first_rate == 0.2

@@ -40,7 +40,7 @@ def test_two_runs_with_one_seed_give_equal_bits_and_another_seed_others(tmp_path
 WHOLE = {"subsample": 1e-3, "hidden": 5}  # what models of whole sentences take
 LSTMS = [
     {"model": "context2vec", **WHOLE},
-    {"model": "c2w", "char_dim": 3, "char_hidden": 4, "loss": "softmax", **WHOLE, "shared": 64},
+    {"model": "c2w", "char_dim": 3, "char_hidden": 4, "loss": "softmax", **WHOLE, "shared": 128},
 ]
 
 
@@ -78,7 +78,7 @@ def test_lstms_learn_the_text_by_adam(tmp_path, settings):
     """The next letters are one of three, so 1.1 nats are to be had from 2.5: half of the way."""
     r = run(
         tmp_path / "a",
-        config(**{**settings, "loss": "softmax", "shared": 64, "epochs": 8, "lr": 0.02}),
+        config(**{**settings, "loss": "softmax", "shared": 128, "epochs": 8, "lr": 0.02}),
     )
     r.train()
     entries = log(tmp_path / "a")

@@ -71,7 +71,7 @@ def test_each_ngram_has_a_vector_and_two_output_vectors(tmp_path):
 
 @pytest.mark.parametrize("loss", ["nce", "hierarchical", "softmax"])
 def test_every_loss_trains(tmp_path, loss):
-    shared = {"shared": 8} if loss == "nce" else {"shared": 64}
+    shared = {"shared": 8} if loss == "nce" else {"shared": 128}
     r = run(tmp_path / "a", loss=loss, **shared)
     r.train()
     assert all(np.isfinite(a).all() for a in r.parameters().values())

@@ -7,10 +7,10 @@ from dynotes.corpora.errors import InputError
 from dynotes.corpora.fasttext_binary import read_fasttext
 from dynotes.corpora.word_vectors import read_vectors
 from dynotes.training.model_file import read_arrays, write_arrays
+from dynotes.training.word2vec.scoring import WordTestFiles
 from dynotes.training.word2vec.session import run_training
 from dynotes.training.word2vec.sources import read_source
 from dynotes.training.word2vec.tools import (
-    WordTestFiles,
     run_analogy,
     run_conversion,
     run_evaluation,
@@ -45,7 +45,7 @@ def test_a_file_of_vectors_alone_knows_no_ngrams(trained):
 def test_unknown_words_have_neighbours_in_the_vocabulary_and_are_named(trained):
     _, vectors, subwords = read_source(trained)
     found = run_neighbours(trained, ["ab", "c", "ba"], top=20)
-    assert found["from_ngrams"] == ["ab", "ba"]
+    assert (found["from_ngrams"], found["words"]) == (["ab", "ba"], 12)
     for word, others in found["neighbours"].items():
         assert {w for w, _ in others} == set(vectors.words) - {word}
     unit = vectors.matrix / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def test_unknown_words_have_neighbours_in_the_vocabulary_and_are_named(trained):
 
 def test_an_analogy_may_ask_unknown_words(trained):
     found = run_analogy(trained, "a", "ab", "c", restrict_vocab=5)
-    assert found["from_ngrams"] == ["ab"]
+    assert (found["from_ngrams"], found["words"]) == (["ab"], 12)
     assert len(found["answers"]) <= 5
     assert not {"a", "ab", "c"} & {word for word, _ in found["answers"]}
 
@@ -72,7 +72,7 @@ def test_similarity_is_graded_a_second_time_with_unknown_words(trained, tmp_path
     found = run_evaluation(trained, WordTestFiles([], [pairs], None), restrict_vocab=8)
     assert found["similarity"]["pairs.tsv"]["pairs"] <= 2
     every = found["similarity_from_ngrams"]["pairs.tsv"]
-    assert (every["pairs"], every["left_out"]) == (5, 0)
+    assert (every["pairs"], every["left_out"]) == (4, 1)  # no n-gram of E was seen
     assert found["metrics"]["similarity_spearman_from_ngrams"] == every["spearman"]
     lower = run_evaluation(trained, WordTestFiles([], [pairs], None), lower=True)
     assert lower["similarity"]["pairs.tsv"]["pairs"] == 3
@@ -118,9 +118,10 @@ def test_a_model_file_of_another_size_is_refused(trained, tmp_path):
         read_source(other)
 
 
-def test_an_unknown_word_without_ngrams_is_refused_by_name(trained, tmp_path):
+@pytest.mark.parametrize("lengths", [{"minn": 4, "maxn": 5}, {"minn": 2, "maxn": 2}])
+def test_an_unknown_word_without_known_ngrams_is_refused_by_name(tmp_path, lengths):
     text = write_text(tmp_path / "text.txt")
-    settings = config(**{**SETTINGS, "minn": 4, "maxn": 5})
+    settings = config(**{**SETTINGS, **lengths, "buckets": 2_000_000})
     run_training(tmp_path / "run", settings, text, resume=False, data=tmp_path)
-    with pytest.raises(InputError, match="'x' is not among its 12 words, nor has it n-grams"):
+    with pytest.raises(InputError, match="'x' is not among its 12 words, nor are its n-grams"):
         run_neighbours(tmp_path / "run", ["x"])

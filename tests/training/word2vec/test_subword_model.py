@@ -114,7 +114,7 @@ def test_the_word_vectors_are_the_hidden_vectors(mean):
 @pytest.mark.parametrize("model", ["subword", "subword-cbow"])
 def test_an_update_lowers_every_loss_of_its_chunk(model, loss):
     sampled = loss in ("negative-sampling", "nce")
-    pc, step = stepper(model=model, loss=loss, negatives=2 if sampled else 5, shared=64)
+    pc, step = stepper(model=model, loss=loss, negatives=2 if sampled else 5, shared=128)
     nats = [step.step(chunk(), 0.05, np.random.default_rng(1)).nats for _ in range(20)]
     assert nats[-1] < 0.9 * nats[0]
     assert pc.parameter_count()

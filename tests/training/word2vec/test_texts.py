@@ -11,6 +11,7 @@ from dynotes.corpora.phrase_text import read_phrase_list
 from dynotes.corpora.token_store import SPACE
 from dynotes.training.settings import ConfigError
 from dynotes.training.word2vec import texts
+from dynotes.training.word2vec.config import resolve
 from dynotes.training.word2vec.texts import run_phrases, store_text
 from tests.training.word2vec.small_word2vec import config, write_text
 
@@ -89,6 +90,12 @@ def test_the_phrases_of_a_text_are_written_and_listed(path):
     assert found["best"][0][0] == read_phrase_list(listed)[0].text
     assert "_" in out.read_text()
     assert json.loads(json.dumps(found)) == found
+
+
+def test_ngrams_are_thinned_out_more_than_words_unless_it_is_said():
+    assert resolve(None, {"model": "sembei"}, {}).subsample == 1e-5
+    assert resolve(None, {"model": "sembei"}, {"subsample": 1e-3}).subsample == 1e-3
+    assert resolve(None, {"model": "tim"}, {}).subsample == 1e-3
 
 
 @pytest.mark.parametrize(
