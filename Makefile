@@ -81,6 +81,10 @@ bench-word2vec: install  ## word2vec beside gensim on 17 M words, two workers, 1
 	done
 	$(BIN)/python scripts/bench/word2vec_memory.py
 
+.PHONY: parser
+parser: install  ## train a dependency parser on the bundled toy treebank (OUT=runs/parser)
+	$(BIN)/python scripts/parser.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/parser)
+
 .PHONY: classify
 classify: install  ## train the fastText classifier on the bundled toy language (OUT=runs/classify)
 	$(BIN)/python scripts/classify.py train --preset toy --out $(if $(filter-out runs/lm,$(OUT)),$(OUT),runs/classify)

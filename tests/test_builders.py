@@ -13,6 +13,7 @@ import pytest
 
 import dynotes
 from dynotes.corpora.spelling import Spelling
+from dynotes.corpora.treebank import SentenceBatch
 from dynotes.embeddings.c2w import C2w
 from dynotes.embeddings.cbow import Cbow
 from dynotes.embeddings.composition_baselines import LinearComposition
@@ -41,9 +42,13 @@ from dynotes.embeddings.windows import id_windows as slotted
 from dynotes.graph.arrays import feed, read
 from dynotes.graph.builder import Builder
 from dynotes.language_models.lstm_lm import LstmLm
+from dynotes.parsing.biaffine import Biaffine
+from dynotes.parsing.biaffine_parser import BiaffineParser
+from dynotes.parsing.parser_inputs import ParserInputs
 from dynotes.parsing.transition_parser import TransitionParser
 from dynotes.structures.adaptive_softmax import AdaptiveSoftmax
 from dynotes.structures.class_factored_softmax import ClassFactoredSoftmax
+from dynotes.tips.bilstm import BiLstm
 from dynotes.tips.softmax_approximations.full_softmax import FullSoftmax
 from dynotes.tips.softmax_approximations.sampled_output import SampledOutput
 from dynotes.tips.tied_embeddings import TiedEmbeddings, WordEmbeddings
@@ -189,7 +194,56 @@ def read_left(reader, steps, batch):
     return reader.hidden(vectors(E, len(slots.words)), slots)
 
 
+def treebank(steps, batch):
+    """B sentences of T words, all different as far as the tables go."""
+    words = ids(steps + 1, batch)
+    forms = np.arange(words.size).reshape(words.shape)
+    return SentenceBatch(
+        words, words % 4, words - words, forms, spelling(words.size), np.full(batch, steps)
+    )
+
+
+def parser_loss(parser, steps, batch):
+    chain = np.tile(np.arange(steps), batch)
+    labels = np.arange(len(chain)) % parser.n_labels
+    return parser.loss(treebank(steps, batch), chain, labels)
+
+
+INPUTS = {"n_words": V, "n_tags": 4, "n_chars": V, "word_size": E, "tag_size": 2, "char_size": 2}
+INPUTS = {**INPUTS, "char_hidden": 3}
+PARSER = {"n_labels": 3, "n_hidden": H, "layers": 2, "arc_size": 5, "label_size": 4}
+
+
 ROWS = {
+    "BiLstm": Row(
+        BiLstm,
+        {"n_in": [E, 2], "n_hidden": H, "layers": 2},
+        lambda m, steps, batch: dy.esum(
+            list(
+                m(
+                    [vectors(E, steps * batch), vectors(2, steps * batch)],
+                    np.ones((steps, batch), np.bool_),
+                )
+            )
+        ),
+    ),
+    "Biaffine, arcs": Row(
+        Biaffine,
+        {"n_head": E, "n_dep": H},
+        lambda m, steps, batch: m.pairs(
+            dy.reshape(vectors(E, steps * batch), (E, steps), batch),
+            dy.reshape(vectors(H, steps * batch), (H, steps), batch),
+        ),
+    ),
+    "Biaffine, labels": Row(
+        Biaffine,
+        {"n_head": E, "n_dep": H, "n_out": 3, "bias_dep": True},
+        lambda m, steps, batch: m(vectors(E, steps * batch), vectors(H, steps * batch)),
+    ),
+    "ParserInputs": Row(
+        ParserInputs, INPUTS, lambda m, steps, batch: dy.concatenate(m(treebank(steps, batch)))
+    ),
+    "BiaffineParser": Row(BiaffineParser, {"inputs": INPUTS, **PARSER}, parser_loss),
     "VariationalLSTM": Row(VariationalLSTM, {"layers": 2, "n_in": E, "n_hidden": H}, lstm_output),
     "WordEmbeddings": Row(
         WordEmbeddings,
