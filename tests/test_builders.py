@@ -45,6 +45,7 @@ from dynotes.language_models.lstm_lm import LstmLm
 from dynotes.parsing.biaffine import Biaffine
 from dynotes.parsing.biaffine_parser import BiaffineParser
 from dynotes.parsing.parser_inputs import ParserInputs
+from dynotes.parsing.transition_parser import TransitionParser
 from dynotes.structures.adaptive_softmax import AdaptiveSoftmax
 from dynotes.structures.class_factored_softmax import ClassFactoredSoftmax
 from dynotes.tips.bilstm import BiLstm
@@ -137,6 +138,12 @@ def unit_bag_output(encoder, steps, batch):
 def composition_output(model, steps, batch):
     n = steps * batch
     return dy.esum([model(vectors(E, n), vectors(E, n) * 2.0, kind=kind) for kind in (0, 1)])
+
+
+def transition_output(parser, steps, batch):
+    products = parser.products([vectors(E, steps * batch) for _ in parser.n_in])
+    places = np.arange(4) + np.arange(steps * batch + 1)[:, None]
+    return parser.scores(products, places % (steps * batch + 1))
 
 
 def loss_output(loss, steps, batch):
@@ -372,6 +379,14 @@ ROWS = {
     ),
     "TensorIndexing, full": Row(
         TensorIndexing, {"n_embed": E, "rank": None, "diag": "unit", "types": 2}, composition_output
+    ),
+    "TransitionParser": Row(
+        TransitionParser, {"n_in": [E, E], "n_labels": 2, "n_hidden": H}, transition_output
+    ),
+    "TransitionParser, swap": Row(
+        TransitionParser,
+        {"n_in": [E], "n_labels": 2, "n_hidden": H, "algorithm": "swap", "multi_root": True},
+        transition_output,
     ),
     "LinearComposition": Row(LinearComposition, {"n_embed": E, "types": 2}, composition_output),
 }

@@ -27,17 +27,18 @@ CORPORA = (  # folders of the data folder
     "ud_english_gum_2.5",
     "ud_hungarian_szeged_2.5",
 )
-ALGORITHMS = ("biaffine",)
+ALGORITHMS = ("biaffine", "arc-standard", "arc-hybrid", "swap")
 LOSSES = ("local", "tree")
 TAG_COLUMNS = ("UPOS", "XPOS", "none")
 BIAFFINE = {"algorithm": ("biaffine",)}
+TRANSITIONS = {"algorithm": ("arc-standard", "arc-hybrid", "swap")}
 
 
 @dataclass(frozen=True)
 class ParserConfig:
     """Settings of ``scripts/parser.py train``; :func:`checked` verifies every bound."""
 
-    algorithm: str = setting("biaffine", "biaffine: Dozat & Manning (T74)", choices=ALGORITHMS)
+    algorithm: str = setting("biaffine", "biaffine (T74), or transitions (T69)", choices=ALGORITHMS)
     loss: str = setting(
         "local",
         "of heads: local, a softmax for each word; tree, one over all trees (T71)",
@@ -60,10 +61,21 @@ class ParserConfig:
         100, "outputs of the MLPs of labels", low=1, high=20000, only=BIAFFINE
     )
 
+    action_size: int = setting(
+        100, "layer that scores transitions", low=1, high=20000, only=TRANSITIONS
+    )
+    explore: float = setting(
+        0.1,
+        "arc-hybrid: how often a close second action is taken",
+        low=0,
+        high=1,
+        only={"algorithm": ("arc-hybrid",)},
+    )
+
     dropout_embed: float = setting(0.33, "word, tag, characters, each", low=0, high=0.999)
     dropout_x: float = setting(0.33, "inputs of upper layers", low=0, high=0.999)
     dropout_h: float = setting(0.33, "recurrent states", low=0, high=0.999)
-    dropout_mlp: float = setting(0.33, "outputs of the MLPs", low=0, high=0.999)
+    dropout_mlp: float = setting(0.33, "outputs of the MLPs", low=0, high=0.999, only=BIAFFINE)
 
     lr: float = setting(2e-3, "Adam's learning rate at the start", low=0, high=1000)
     beta1: float = setting(0.9, "Adam: memory of the mean", low=0, high=0.99999)
@@ -149,5 +161,13 @@ def resolve(
     Raises:
         ConfigError: see `ParserConfig.checked`.
     """
-    layers = PRESETS[preset] if preset else {}
-    return ParserConfig(**{**layers, **file, **command_line}).checked()
+    given = {**file, **command_line}
+    algorithm = given.get("algorithm", "biaffine")
+    only = {f.name: f.metadata["only"].get("algorithm") for f in dataclasses.fields(ParserConfig)}
+    # a preset is for all algorithms: what one of them has no use for is left out
+    layers = {
+        name: value
+        for name, value in (PRESETS[preset] if preset else {}).items()
+        if only[name] is None or algorithm in only[name]
+    }
+    return ParserConfig(**{**layers, **given}).checked()

@@ -19,7 +19,9 @@ from dynotes.graph.log_space import NEG_INF
 from dynotes.parsing.biaffine_parser import BiaffineParser, ParserRates
 from dynotes.parsing.eisner import eisner
 from dynotes.parsing.mst import mst
+from dynotes.parsing.transition_walks import LabelLimits
 from dynotes.training.parser.config import ParserConfig
+from dynotes.training.parser.transition_model import EncodedTransitions
 
 DECODERS = ("mst", "eisner")
 
@@ -107,6 +109,53 @@ class BiaffineModel:
         return GoldTrees(heads, best_labels(labels, heads, symbols))
 
 
+class TransitionModel:
+    """A transition parser over the same inputs."""
+
+    def __init__(self, pc: dy.ParameterCollection, spec: dict[str, Any]) -> None:
+        self.encoded = EncodedTransitions(pc, spec)
+
+    @staticmethod
+    def new_spec(config: ParserConfig, symbols: Symbols) -> dict[str, Any]:
+        """The specs of the inputs, the BiLSTM and the parser."""
+        return {
+            "inputs": inputs_spec(config, symbols),
+            "lstm": {"n_hidden": config.hidden, "layers": config.layers},
+            "parser": {
+                "n_labels": len(symbols.labels),
+                "n_hidden": config.action_size,
+                "algorithm": config.algorithm,
+            },
+        }
+
+    def set_fixed(self, matrix: np.ndarray) -> None:
+        """Take the fixed vectors of words."""
+        self.encoded.inputs.set_fixed(matrix)
+
+    def loss(
+        self,
+        batch: SentenceBatch,
+        gold: GoldTrees,
+        config: ParserConfig,
+        rng: Optional[np.random.Generator],
+    ) -> dy.Expression:
+        """The sum over the states of `TransitionParser.loss`; without an rng, of the gold way."""
+        rates = (config.dropout_embed, config.dropout_x, config.dropout_h)
+        parts = self.encoded.parts(batch, rates if rng is not None else (0.0, 0.0, 0.0), rng)
+        trees = self.encoded.trees(batch, gold)
+        explore = None if rng is None else config.explore
+        return dy.sum_batches(
+            self.encoded.parser.loss(parts, batch.lengths, *trees, explore=explore, rng=rng)
+        )
+
+    def parse(self, batch: SentenceBatch, symbols: Symbols, how: Decoding) -> GoldTrees:
+        """Greedily; the decoding does not matter."""
+        inner = symbols.inner if symbols.inner.any() else symbols.roots
+        limits = LabelLimits(symbols.roots, inner)
+        parts = self.encoded.parts(batch)
+        return GoldTrees(*self.encoded.parser.parse(parts, batch.lengths, limits=limits))
+
+
 def inputs_spec(config: ParserConfig, symbols: Symbols) -> dict[str, Any]:
     """The spec of `ParserInputs`, which all algorithms read words by."""
     return {
@@ -141,4 +190,9 @@ def _decoded(scores: np.ndarray, how: Decoding) -> np.ndarray:
     return decode(arcs, single_root=how.single_root)
 
 
-MODELS: dict[str, type[ParserModel]] = {"biaffine": BiaffineModel}
+MODELS: dict[str, type[ParserModel]] = {
+    "biaffine": BiaffineModel,
+    "arc-standard": TransitionModel,
+    "arc-hybrid": TransitionModel,
+    "swap": TransitionModel,
+}
