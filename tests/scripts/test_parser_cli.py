@@ -166,3 +166,20 @@ def test_a_bad_text_leaves_the_output_as_it_was(session, tmp_path):
     assert status == 1
     assert f"{text}:1: expected 10 columns" in errors
     assert out.read_text() == "before\n"
+
+
+def test_a_parser_by_transitions_trains_parses_and_refuses_decoders(tmp_path):
+    shared = {k: v for k, v in SETTINGS.items() if k not in ("arc_size", "label_size")}
+    small = [w for k, v in shared.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+    folder = tmp_path / "run"
+    more = ["--algorithm", "arc-hybrid", "--out", folder]
+    status, out, errors = run("train", *options(tmp_path), *small, *more)
+    assert (status, errors) == (0, "")
+    assert last_line(out)["model"] == "arc-hybrid"
+    text = options(tmp_path)[-1]
+    status, out, errors = run("parse", folder, text, "--out", tmp_path / "parsed.conllu")
+    assert (status, errors) == (0, "")
+    assert last_line(out)["trees"] == last_line(out)["sentences"]
+    status, _, errors = run("evaluate", folder, text, "--decoder", "eisner")
+    assert status == 1
+    assert "--decoder eisner: arc-hybrid builds its trees itself" in errors

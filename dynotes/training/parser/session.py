@@ -27,7 +27,7 @@ from dynotes.training.parser.command import (
 from dynotes.training.parser.config import ParserConfig
 from dynotes.training.parser.models import Decoding
 from dynotes.training.parser.run import ParserRun
-from dynotes.training.parser.trained import read_parser
+from dynotes.training.parser.trained import TrainedParser, read_parser
 from dynotes.training.progress import Interrupted, reporter
 from dynotes.training.run_folder import RunFolder, finite, peak_memory_mb
 
@@ -97,6 +97,7 @@ def run_parsing(
     """
     began = time.perf_counter()
     parser, pc = read_parser(path)
+    _check_decoding(path, parser, how)
     source = "/dev/stdin" if text is None else existing_file(text)
     sentences = read_plain(source) if plain else read_conllu(source, trees=False)
     count = words = valid = 0
@@ -139,6 +140,7 @@ def run_evaluation(
     began = time.perf_counter()
     text = _test_file(path) if text is None else existing_file(text)
     parser, pc = read_parser(path)
+    _check_decoding(path, parser, how)
     gold, started = read_conllu(text, multi_root=not how.single_root), time.perf_counter()
     scores = parser.score(gold, how, punctuation=punctuation, subtypes=subtypes)
     seconds = time.perf_counter() - started
@@ -149,6 +151,13 @@ def run_evaluation(
         "words": scores.words,
         "throughput": {"words_per_second": round(scores.words / seconds, 1)},
     }
+
+
+def _check_decoding(path: Path, parser: TrainedParser, how: Decoding) -> None:
+    """InputError for a decoder where trees are built by transitions."""
+    algorithm = parser.about["algorithm"]
+    if algorithm != "biaffine" and how.decoder != Decoding().decoder:
+        raise InputError(path, f"--decoder {how.decoder}: {algorithm} builds its trees itself")
 
 
 def _write(stream: BinaryIO, sentence: ConlluSentence, show: bool) -> None:
