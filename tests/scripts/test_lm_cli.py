@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import click
 import pytest
@@ -256,7 +257,9 @@ def test_ctrl_c_saves_a_checkpoint_and_the_resumed_run_equals_an_uninterrupted_o
 
 def test_ctrl_c_outside_of_training_ends_with_130_too(finished):
     folder, _ = finished
-    process = start(folder, "generate", folder / "run", "--sentences", 100000)
+    listen = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    command = ["generate", folder / "run", "--sentences", 100000]
+    process = start(folder, *command, preexec_fn=listen)  # jobs in the background ignore Ctrl-C
     time.sleep(1.5)  # started, and far from its end
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)

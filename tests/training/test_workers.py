@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -243,7 +244,9 @@ with workers.running():
     workers.barrier()
     put(f"end-{workers.rank}", 1)
 """
-    process = script(body, tmp_path, start_new_session=True)
+    listen = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    # jobs in the background ignore Ctrl-C
+    process = script(body, tmp_path, start_new_session=True, preexec_fn=listen)
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
