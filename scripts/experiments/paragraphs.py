@@ -23,16 +23,15 @@ from typing import Any, Optional
 
 import click
 import report
+import trainings
 
 from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
 from dynotes.corpora.atomic import atomic_write
 from dynotes.corpora.errors import InputError
-from dynotes.training.run_folder import RunFolder
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SETS = ("subj", "mr", "trec")
-SUMMARY = "summary.json"
 MIN_COUNT, WINDOW, RANKED = 2, 5, 1000
 MODELS = {
     "dbow": ("--model", "pv-dbow"),
@@ -159,24 +158,14 @@ def _rows_of_paragraphs(
 
 
 def trained(folder: Path, model: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary of a finished run; trains, or goes on training, where there is none.
-
-    Raises:
-        Failure: scripts/word2vec.py did not end well.
-    """
-    run = folder / f"{model}-{seed}"
-    if (run / SUMMARY).exists():
-        return json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    arguments = ["train", "--resume", str(run)]
-    if not RunFolder(run).checkpoint.exists():
-        arguments = ["train", "--out", str(run), "--train", str(folder / "text.txt")]
-        arguments += [*MODELS[model], "--min-count", str(MIN_COUNT), "--window", str(WINDOW)]
-        arguments += ["--dim", str(options["dim"]), "--epochs", str(options["epochs"])]
-        arguments += ["--seed", str(seed)]
-        arguments += [] if model == "skip-gram" else ["--lr", str(options["lr"])]
-    summary = word2vec(arguments)
-    atomic_write(run / SUMMARY, json.dumps(summary).encode())
-    return summary
+    """The summary of a finished run; see `trainings.summary_of`."""
+    settings = {
+        **{"train": folder / "text.txt", "min_count": MIN_COUNT, "window": WINDOW},
+        **{"dim": options["dim"], "epochs": options["epochs"], "seed": seed},
+        **({} if model == "skip-gram" else {"lr": options["lr"]}),
+    }
+    arguments = [*MODELS[model], *trainings.options(settings)]
+    return trainings.summary_of(folder / f"{model}-{seed}", "word2vec.py", arguments)
 
 
 def word2vec(arguments: Sequence[str]) -> dict[str, Any]:

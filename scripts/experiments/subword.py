@@ -13,23 +13,16 @@ their n-grams; the others leave pairs with such words out.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Optional
 
 import click
 import report
+import trainings
 
-from dynotes.command_line import DATA_DIR, Failure, clear_errors, print_result
-from dynotes.corpora.atomic import atomic_write
-from dynotes.training.run_folder import RunFolder
+from dynotes.command_line import DATA_DIR, clear_errors, print_result
 
-ROOT = Path(__file__).resolve().parents[2]
-SUMMARY = "summary.json"
 MODELS = {"skipgram": ("--model", "skipgram"), "subword": ("--model", "subword")}
 RESTRICT = 30_000
 LEFT_OUT = "gram6-nationality-adjective"
@@ -141,36 +134,11 @@ def short(name: str) -> str:
 
 
 def train(run: Path, model: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The summary of a finished run; trains, or goes on training, where there is none.
-
-    Raises:
-        Failure: scripts/word2vec.py did not end well, or the run was interrupted.
-    """
-    if (run / SUMMARY).exists():
-        return json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    arguments = ["--resume", str(run)] if RunFolder(run).checkpoint.exists() else None
-    if arguments is None:
-        arguments = ["--out", str(run), "--corpus", options["corpus"], *MODELS[model]]
-        arguments += ["--epochs", str(options["epochs"]), "--dim", str(options["dim"])]
-        arguments += ["--seed", run.name.rpartition("-")[2]]
-    if options["data_dir"] is not None:
-        arguments += ["--data-dir", str(options["data_dir"])]
-    click.echo(f"{model}: scripts/word2vec.py train {' '.join(arguments)}", err=True)
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "word2vec.py"), "train", *arguments],
-        env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        last = ""
-        for line in process.stdout or ():
-            last = line
-            if not line.startswith("{"):
-                click.echo(line.rstrip(), err=True)
-    if process.returncode:
-        raise Failure(f"{model}: scripts/word2vec.py ended with status {process.returncode}")
-    atomic_write(run / SUMMARY, last.encode())
-    return json.loads(last)
+    """The summary of a finished run; see `trainings.summary_of`."""
+    settings = {name: options[name] for name in ("corpus", "epochs", "dim", "data_dir")}
+    settings["seed"] = run.name.rpartition("-")[2]
+    given = {name: value for name, value in settings.items() if value is not None}
+    return trainings.summary_of(run, "word2vec.py", [*MODELS[model], *trainings.options(given)])
 
 
 if __name__ == "__main__":
