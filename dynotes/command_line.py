@@ -267,3 +267,11 @@ def clear_errors() -> Iterator[None]:
 def print_result(result: Mapping[str, Any]) -> None:
     """The last line of stdout: one JSON object."""
     click.echo(json.dumps(result))
+
+
+def print_training(result: Optional[Mapping[str, Any]], out: Path) -> None:
+    """The summary of a training in the folder ``out``; None, after Ctrl-C, exits with 130."""
+    if result is None:
+        click.echo(f"interrupted; continue with --resume {out}", err=True)
+        raise SystemExit(130)
+    print_result(result)

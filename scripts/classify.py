@@ -21,6 +21,7 @@ from dynotes.command_line import (
     given,
     preset_options,
     print_result,
+    print_training,
     read_config_file,
     refuse_settings,
     run_options,
@@ -75,10 +76,7 @@ def train(**options: Any) -> None:
 
         out = resume or options["out"]
         result = run_training(out, config, files, resume=resume is not None)
-    if result is None:
-        click.echo(f"interrupted; continue with --resume {out}", err=True)
-        raise SystemExit(130)
-    print_result(result)
+    print_training(result, out)
 
 
 TOP = click.option(

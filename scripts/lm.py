@@ -21,6 +21,7 @@ from dynotes.command_line import (
     given,
     preset_options,
     print_result,
+    print_training,
     read_config_file,
     refuse_settings,
     run_options,
@@ -71,15 +72,9 @@ def train(**options: Any) -> None:
         start_engine(options, config.seed)
         from dynotes.training.lm_session import run_training
 
-        result = run_training(
-            options["resume"] or options["out"], config, files, resume=options["resume"] is not None
-        )
-    if result is None:
-        click.echo(
-            f"interrupted; continue with --resume {options['resume'] or options['out']}", err=True
-        )
-        raise SystemExit(130)
-    print_result(result)
+        out = options["resume"] or options["out"]
+        result = run_training(out, config, files, resume=options["resume"] is not None)
+    print_training(result, out)
 
 
 @main.command()

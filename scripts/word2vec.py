@@ -30,6 +30,7 @@ from dynotes.command_line import (
     given,
     preset_options,
     print_result,
+    print_training,
     read_config_file,
     refuse_settings,
     run_options,
@@ -86,10 +87,7 @@ def train(**options: Any) -> None:
         result = run_training(
             out, config, text, resume=resume is not None, data=options["data_dir"]
         )
-    if result is None:
-        click.echo(f"interrupted; continue with --resume {out}", err=True)
-        raise SystemExit(130)
-    print_result(result)
+    print_training(result, out)
 
 
 @main.command()
